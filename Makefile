@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# kvm-s390-diag: "make help" lists what there is to make.
+
+# On an s390 machine the module is for the running kernel; elsewhere it is cross
+# compiled for the stock kernel of the lab's host (KERNEL=6.1).
+KERNEL ?= 6.1
+ifeq ($(shell uname -m),s390x)
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KBUILD = $(MAKE) -C $(KDIR)
+else
+export DIAG_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kvm-s390-diag
+KDIR ?= $(DIAG_CACHE)/host-$(KERNEL)/build
+KBUILD = $(MAKE) -C $(KDIR) ARCH=s390 CROSS_COMPILE=s390x-linux-gnu-
+$(DIAG_CACHE)/%/build:
+	tests/lab/setup.sh
+endif
+
+OUT = $(CURDIR)/build/host-$(KERNEL)
+HOST = tests/lab/host --kernel $(KERNEL)
+
+module: $(KDIR)	## build kvm-s390-diag.ko (the default)
+	$(KBUILD) M=$(CURDIR) modules
+
+setup:		## set the lab up: packages, kernels, headers (amd64 Debian 12, root)
+	tests/lab/setup.sh
+
+host-parts: setup module
+	$(MAKE) -C tests/host KDIR="$(KDIR)" KBUILD="$(KBUILD)" OUT="$(OUT)"
+
+demo: host-parts	## show on a real host who answers which DIAGNOSE
+	$(HOST) --file kvm-s390-diag.ko --file $(OUT)/vmm tests/host/demo.sh
+
+check: setup	## set up and run all tests
+	tests/tally "$(MAKE) --no-print-directory check-host"
+
+check-host: host-parts	## the tests on a real host
+	$(HOST) --time-limit 1200 --results $(OUT)/results \
+		--file kvm-s390-diag.ko --file $(OUT)/vmm --file tests/host/refusals.sh \
+		--file $(OUT)/occupy.ko --file $(OUT)/kvm.ko --file $(OUT)/no-direct-calls.ko \
+		tests/host/commands.sh
+
+clean:		## remove what was built in this tree (the lab's cache stays)
+	rm -rf build
+	[ ! -d "$(KDIR)" ] || $(KBUILD) M=$(CURDIR) clean
+
+help:		## list what there is to make
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.DEFAULT_GOAL := module
+.PHONY: module setup host-parts demo check check-host clean help

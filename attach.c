@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stands where kvm_s390_handle_diag() stood: an ftrace direct call on it leads
+ * every DIAGNOSE intercept of every VM to diag_intercept().
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitmap.h>
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/kstrtox.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <asm/ptrace.h>
+
+#include "compat.h"
+#include "diag.h"
+
+#define DIAG_CODES	0x10000
+
+/* Which function codes are claimed. Written while the parameters are parsed. */
+static bool claim_all __ro_after_init = true;
+static DECLARE_BITMAP(claim_codes, DIAG_CODES) __ro_after_init;
+
+/* KVM's own handler, behind the slot that ftrace has patched. */
+static int (*kvm_handler)(struct kvm_vcpu *vcpu) __ro_after_init;
+static unsigned long handler_ip __ro_after_init;
+
+/*
+ * A guest that was there before may rely on KVM's own codes already: Linux
+ * probes 0x9c once, at boot, and issues it without an exception table later. So
+ * of a VM that was not seen being created only 0x500 is taken.
+ */
+static bool is_claimed(const struct kvm *kvm, u16 code)
+{
+	if (!claim_all && !test_bit(code, claim_codes))
+		return false;
+	return code == DIAG_KVM_VIRTIO || vms_seen(kvm);
+}
+
+/* What is left to KVM must be reached by a jump: see Kbuild, which checks it. */
+int diag_intercept(struct kvm_vcpu *vcpu)
+{
+	enum diag_outcome outcome = DIAG_PRIVILEGED;
+	u16 code;
+
+	if (!(vcpu->arch.sie_block->gpsw.mask & PSW_MASK_PSTATE)) {
+		code = diag_function_code(vcpu);
+		if (is_claimed(vcpu->kvm, code))
+			return diag_handle(vcpu, code);
+		outcome = DIAG_LEFT_TO_KVM;
+	}
+	diag_count(outcome);
+	return kvm_handler(vcpu);
+}
+
+static int claim_parse(const char *list, unsigned long *codes, bool *all)
+{
+	char *copy, *rest, *token;
+	int rc = 0;
+	u16 code;
+
+	*all = !strcmp(list, "all");
+	if (*all)
+		return 0;
+
+	copy = kstrdup(list, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	rest = copy;
+	while (!rc && (token = strsep(&rest, ","))) {
+		/* Hexadecimal with its prefix only: 500 and 0500 are traps. */
+		rc = strncmp(token, "0x", 2) ? -EINVAL : kstrtou16(token, 16, &code);
+		if (rc == -ERANGE)
+			pr_err("claim: '%s' is out of range, function codes are 0x0 to 0xffff; nothing attached\n",
+			       token);
+		else if (rc)
+			pr_err("claim: '%s' is not a function code; use all, or a list as 0x500,0x501; nothing attached\n",
+			       token);
+		else
+			__set_bit(code, codes);
+	}
+	kfree(copy);
+	return rc;
+}
+
+static int claim_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned long *codes = bitmap_zalloc(DIAG_CODES, GFP_KERNEL);
+	bool all;
+	int rc;
+
+	if (!codes)
+		return -ENOMEM;
+	rc = claim_parse(val, codes, &all);
+	if (!rc) {
+		claim_all = all;
+		bitmap_copy(claim_codes, codes, DIAG_CODES);
+	}
+	bitmap_free(codes);
+	return rc;
+}
+
+static int claim_get(char *buffer, const struct kernel_param *kp)
+{
+	unsigned int code;
+	int len = 0;
+
+	if (claim_all)
+		return sysfs_emit(buffer, "all\n");
+	for_each_set_bit(code, claim_codes, DIAG_CODES)
+		len += sysfs_emit_at(buffer, len, "%s0x%x", len ? "," : "", code);
+	return len + sysfs_emit_at(buffer, len, "\n");
+}
+
+static const struct kernel_param_ops claim_ops = {
+	.set = claim_set,
+	.get = claim_get,
+};
+
+module_param_cb(claim, &claim_ops, NULL, 0444);
+MODULE_PARM_DESC(claim, "function codes to answer: all, or a list as 0x500,0x501 that leaves the others to KVM (all; use 0x500 where guests arrive by migration)");
+
+/* A kprobe that is never armed finds a symbol that is not exported. */
+static unsigned long __init resolve(const char *name)
+{
+	struct kprobe kp = {
+		.symbol_name = name,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+
+	if (register_kprobe(&kp))
+		return 0;
+	unregister_kprobe(&kp);
+	return (unsigned long)kp.addr;
+}
+
+#define KVM_SYMBOL(name) (IS_MODULE(CONFIG_KVM) ? "kvm:" name : name)
+
+static struct ftrace_ops direct_ops;
+
+/* Of "brcl 0" (call switched off) ftrace makes "brcl 15" or "brasl %r0". */
+static bool is_patched(unsigned long ip)
+{
+	u16 insn = READ_ONCE(*(u16 *)ip);
+
+	return insn == 0xc0f4 || insn == 0xc005;
+}
+
+/*
+ * No return address into this module is on the stack of a vCPU that sleeps, so
+ * once every task has been seen outside of text that can be traced, none is left
+ * in this one.
+ */
+static int detach_handler(void)
+{
+	int rc = compat_direct_detach(&direct_ops, handler_ip, (unsigned long)diag_intercept);
+
+	if (!rc)
+		synchronize_rcu_tasks();
+	return rc;
+}
+
+static int __init attach_handler(void)
+{
+	int rc = compat_direct_attach(&direct_ops, handler_ip, (unsigned long)diag_intercept);
+
+	if (rc == -EBUSY) {
+		pr_err("kvm_s390_handle_diag() is taken by another direct call (a BPF fentry program), a livepatch or a kprobe with a post handler, or kernel.ftrace_enabled is 0; remove that and load again\n");
+		return rc;
+	}
+	if (rc) {
+		pr_err("ftrace does not let kvm_s390_handle_diag() be replaced (error %d); nothing attached\n",
+		       rc);
+		return rc;
+	}
+	if (is_patched(handler_ip))
+		return 0;
+
+	pr_err("ftrace is switched off; set kernel.ftrace_enabled=1 and load again\n");
+	return detach_handler() ?: -EBUSY;
+}
+
+static int __init diag_init(void)
+{
+	unsigned long init_vm, destroy_vm;
+	int rc;
+
+	if (!IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)) {
+		pr_err("this kernel has no ftrace direct calls (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS); nothing attached\n");
+		return -EOPNOTSUPP;
+	}
+
+	handler_ip = resolve(KVM_SYMBOL("kvm_s390_handle_diag"));
+	init_vm = resolve(KVM_SYMBOL("kvm_arch_init_vm"));
+	destroy_vm = resolve(KVM_SYMBOL("kvm_arch_destroy_vm"));
+	if (!handler_ip || !init_vm || !destroy_vm) {
+		pr_err("this KVM has no %s() that can be traced; nothing attached\n",
+		       !handler_ip ? "kvm_s390_handle_diag" :
+		       !init_vm ? "kvm_arch_init_vm" : "kvm_arch_destroy_vm");
+		return -ENOENT;
+	}
+	kvm_handler = (void *)(handler_ip + MCOUNT_INSN_SIZE);
+
+	rc = counters_start();
+	if (rc)
+		return rc;
+
+	/* Before the handler, for its -EBUSY can only mean one thing. */
+	rc = vms_start(init_vm, destroy_vm);
+	if (rc) {
+		pr_err("ftrace cannot be used (error %d), most likely because kernel.ftrace_enabled is 0; set it to 1 and load again\n",
+		       rc);
+		goto free_counters;
+	}
+	rc = attach_handler();
+	if (rc)
+		goto stop_vms;
+	vms_forget();
+
+	counters_show();
+	pr_info("attached to KVM's DIAGNOSE handler\n");
+	return 0;
+
+stop_vms:
+	if (vms_stop()) {
+		/* ftrace has died meanwhile, and holds on to the text. */
+		pr_emerg("ftrace does not let go; the module stays in memory until the next boot\n");
+		__module_get(THIS_MODULE);
+		return 0;
+	}
+free_counters:
+	counters_stop();
+	return rc;
+}
+module_init(diag_init);
+
+static void __exit diag_exit(void)
+{
+	if (detach_handler() || vms_stop()) {
+		pr_emerg("ftrace does not let go; rmmod waits for the next boot, so that the text stays\n");
+		/* Returning would free text that vCPUs go on to run. */
+		for (;;) {
+			set_current_state(TASK_IDLE);
+			schedule();
+		}
+	}
+	counters_stop();
+	pr_info("detached; KVM's own handler answers DIAGNOSE\n");
+}
+module_exit(diag_exit);
+
+MODULE_DESCRIPTION("DIAGNOSE intercept handler for KVM on s390");
+MODULE_LICENSE("GPL");

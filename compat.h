@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between kernel versions, and nothing else.
+ */
+#ifndef KVM_S390_DIAG_COMPAT_H
+#define KVM_S390_DIAG_COMPAT_H
+
+#include <linux/ftrace.h>
+#include <linux/version.h>
+
+/* The first argument of the function that an ftrace callback was called for. */
+static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	return fregs->regs.gprs[2];
+#else
+	return ftrace_regs_get_argument(fregs, 0);
+#endif
+}
+
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
+				       unsigned long addr)
+{
+	return register_ftrace_direct(ip, addr);
+}
+
+static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
+				       unsigned long addr)
+{
+	return unregister_ftrace_direct(ip, addr);
+}
+#else
+static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
+				       unsigned long addr)
+{
+	int rc = ftrace_set_filter_ip(ops, ip, 0, 1);
+
+	if (!rc)
+		rc = register_ftrace_direct(ops, addr);
+	if (rc) {
+		ftrace_free_filter(ops);
+		return rc;
+	}
+	/*
+	 * From now on kernel.ftrace_enabled=0 is refused, where it would take
+	 * the hook away in silence. Registration overwrites the flags, so this
+	 * cannot be said before it.
+	 */
+	ops->flags |= FTRACE_OPS_FL_PERMANENT;
+	return 0;
+}
+
+static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
+				       unsigned long addr)
+{
+	return unregister_ftrace_direct(ops, addr, true);
+}
+#endif
+#else /* !CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS */
+static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
+				       unsigned long addr)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
+				       unsigned long addr)
+{
+	return 0;
+}
+#endif
+
+#endif /* KVM_S390_DIAG_COMPAT_H */

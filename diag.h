@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one private header of kvm-s390-diag.
+ *
+ * Calls go one way: attach.c -> diag.c -> virtio_ccw_notify.c -> ioeventfd_bus.c.
+ * vms.c and counters.c are asked by them and ask nobody.
+ */
+#ifndef KVM_S390_DIAG_H
+#define KVM_S390_DIAG_H
+
+#include <linux/kvm_host.h>
+#include <linux/types.h>
+
+/* DIAGNOSE function codes that have a meaning here; KVM gives them no names. */
+#define DIAG_RELEASE_PAGES	0x10
+#define DIAG_YIELD		0x44
+#define DIAG_YIELD_DIRECTED	0x9c
+#define DIAG_PAGE_REF		0x258
+#define DIAG_IPL		0x308
+#define DIAG_KVM_VIRTIO		0x500
+
+/**
+ * enum diag_outcome - what became of one DIAGNOSE intercept
+ * @DIAG_SERVED_COOKIE: notification served, the guest's cookie was right
+ * @DIAG_SERVED_SEARCH: notification served after a search of the bus
+ * @DIAG_BUS_GONE: the notify bus is gone, the guest was told -ENOMEM
+ * @DIAG_NO_DEVICE: notification forwarded, no device accepts it
+ * @DIAG_NO_CSS: notification forwarded, the VM lacks CSS support
+ * @DIAG_OTHER_SUBCODE: function 0x500 with another subcode, forwarded
+ * @DIAG_OTHER_CODE: another function code that is claimed, forwarded
+ * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM
+ * @DIAG_PRIVILEGED: issued in problem state, refused by KVM's own handler
+ * @DIAG_OUTCOMES: how many there are
+ *
+ * Each intercept has exactly one outcome. All up to DIAG_BUS_GONE complete
+ * the DIAGNOSE; the other ones up to DIAG_OTHER_CODE go to userspace.
+ */
+enum diag_outcome {
+	DIAG_SERVED_COOKIE,
+	DIAG_SERVED_SEARCH,
+	DIAG_BUS_GONE,
+	DIAG_NO_DEVICE,
+	DIAG_NO_CSS,
+	DIAG_OTHER_SUBCODE,
+	DIAG_OTHER_CODE,
+	DIAG_LEFT_TO_KVM,
+	DIAG_PRIVILEGED,
+	DIAG_OUTCOMES
+};
+
+/**
+ * diag_gpr - read a general register of the guest, once
+ * @vcpu: the vCPU that was intercepted
+ * @nr: number of the register, 0 to 15
+ *
+ * The registers are in struct kvm_run, which userspace has mapped writable.
+ * What is checked must be what is used, so each register is read by exactly
+ * one call of this.
+ *
+ * Return: the value.
+ */
+static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
+{
+	return READ_ONCE(vcpu->run->s.regs.gprs[nr]);
+}
+
+/**
+ * diag_function_code - decode the RS-a operand of the intercepted DIAGNOSE
+ * @vcpu: the vCPU that was intercepted; its SIE block holds the instruction
+ *
+ * Bits 48-63 of the second-operand address are the function code, the rest of
+ * the address is ignored. B2 = 0 means that there is no base (Principles of
+ * Operation, "Address Generation"). Called on the thread that runs @vcpu.
+ *
+ * Return: the function code, 0 to 0xffff.
+ */
+static inline u16 diag_function_code(const struct kvm_vcpu *vcpu)
+{
+	u32 ipb = vcpu->arch.sie_block->ipb;
+	u32 b2 = ipb >> 28;
+	u16 code = (ipb >> 16) & 0xfff;
+
+	if (b2)
+		code += diag_gpr(vcpu, b2);
+	return code;
+}
+
+/**
+ * diag_intercept - stands in for kvm_s390_handle_diag()
+ * @vcpu: the vCPU that was intercepted
+ *
+ * Target of the ftrace direct call: entered with the arguments and the return
+ * address of a call of KVM's handler. What is not claimed, and all that comes
+ * in problem state, goes on to that handler, which may sleep.
+ *
+ * Called on the thread that runs @vcpu, with kvm->srcu held for reading as KVM
+ * holds it around every intercept handler.
+ *
+ * Return: as kvm_s390_handle_diag(): 0 when the DIAGNOSE has completed,
+ * -EOPNOTSUPP when userspace is to complete it, and what KVM's handler returns.
+ */
+int diag_intercept(struct kvm_vcpu *vcpu);
+
+/**
+ * diag_handle - answer a DIAGNOSE that this module has claimed
+ * @vcpu: the vCPU that was intercepted, not in problem state
+ * @code: the function code, as diag_function_code() returned it
+ *
+ * Called on the thread that runs @vcpu, with kvm->srcu held for reading.
+ *
+ * Return: 0 when the DIAGNOSE has completed, -EOPNOTSUPP when userspace is to
+ * complete it.
+ */
+int diag_handle(struct kvm_vcpu *vcpu, u16 code);
+
+/**
+ * virtio_ccw_notify - function code 0x500
+ * @vcpu: the vCPU that was intercepted, not in problem state
+ *
+ * Takes the subcode from r1 (64 bits), and for subcode 3 the
+ * subchannel-identification word from r2 (its low 32 bits), the number of the
+ * virtqueue from r3 and a cookie from r4; on completion r2 is the right cookie
+ * or a negative error (virtio 1.x, "Guest->Host Notification" of the channel
+ * I/O transport). No other register changes, and r2 only on completion.
+ *
+ * Called with kvm->srcu held for reading.
+ *
+ * Return: the outcome, one of DIAG_SERVED_COOKIE to DIAG_OTHER_SUBCODE.
+ */
+enum diag_outcome virtio_ccw_notify(struct kvm_vcpu *vcpu);
+
+/**
+ * ioeventfd_bus_notify - signal the device on the virtio-ccw notify bus
+ * @vcpu: the vCPU that notifies
+ * @schid: subchannel-identification word, the address on the bus
+ * @queue: number of the virtqueue, all 64 bits as the guest passed them
+ * @cookie: index on the bus where the device was the last time; a hint from
+ *	the guest, any value is allowed
+ *
+ * Called with kvm->srcu held for reading.
+ *
+ * Return: the index on the bus of the device that was signalled (0 or more;
+ * equal to @cookie only when the cookie was right), -EOPNOTSUPP when no device
+ * accepts the notification, -ENOMEM when the VM has lost its bus.
+ */
+long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue, s64 cookie);
+
+/**
+ * vms_start - begin to see VMs being created and destroyed
+ * @init_vm: address of KVM's kvm_arch_init_vm()
+ * @destroy_vm: address of KVM's kvm_arch_destroy_vm()
+ *
+ * May sleep.
+ *
+ * Return: 0, or with nothing left behind a negative errno, of which -EBUSY
+ * means that kernel.ftrace_enabled is 0.
+ */
+int vms_start(unsigned long init_vm, unsigned long destroy_vm);
+
+/**
+ * vms_forget - forget the VMs seen until now
+ *
+ * To be called once DIAGNOSE is attached: a VM counts as seen only if its guest
+ * can never have met KVM's own handler.
+ */
+void vms_forget(void);
+
+/**
+ * vms_stop - stop seeing VMs, and forget all
+ *
+ * To be called when no vCPU can be in vms_seen() any more. May sleep.
+ *
+ * Return: 0, or a negative errno: then ftrace still calls into vms.c, whose
+ * text must stay.
+ */
+int vms_stop(void);
+
+/**
+ * vms_seen - was this VM created while the module was attached?
+ * @kvm: a VM that cannot go away meanwhile
+ *
+ * Return: true when it was. False also when there was no memory to note it
+ * down, which errs to the side that is always right.
+ */
+bool vms_seen(const struct kvm *kvm);
+
+/**
+ * counters_start - allocate the counters
+ *
+ * May sleep. To be called before anything can be counted.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int counters_start(void);
+
+/**
+ * counters_show - create the files of the counters in debugfs
+ *
+ * May sleep. A kernel without debugfs, or with KVM's directory missing from
+ * it, goes without the files: nothing else depends on them.
+ */
+void counters_show(void);
+
+/**
+ * counters_stop - remove the files and free the counters
+ *
+ * May sleep. To be called when nothing can be counted any more.
+ */
+void counters_stop(void);
+
+/**
+ * struct diag_counters - intercepts by outcome, counted by one CPU
+ * @of: indexed by enum diag_outcome; never reset, wraps at 2^64
+ */
+struct diag_counters {
+	u64 of[DIAG_OUTCOMES];
+};
+
+extern struct diag_counters __percpu *diag_counters;
+
+/**
+ * diag_count - count one intercept
+ * @outcome: what became of it
+ *
+ * Called from thread context only. A plain add to a counter of this CPU:
+ * this_cpu_inc() is a compare-and-swap loop on the z10 that Debian builds for.
+ */
+static inline void diag_count(enum diag_outcome outcome)
+{
+	preempt_disable();
+	__this_cpu_inc(diag_counters->of[outcome]);
+	preempt_enable();
+}
+
+#endif /* KVM_S390_DIAG_H */

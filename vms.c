@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which VMs were created while the module was attached.
+ *
+ * KVM tells modules nothing of this, so ftrace tells it: when KVM enters
+ * kvm_arch_init_vm() and kvm_arch_destroy_vm(). An initialisation that fails
+ * leaves an entry behind; the next VM at the same address takes it over.
+ */
+#include <linux/ftrace.h>
+#include <linux/hashtable.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "compat.h"
+#include "diag.h"
+
+struct vm {
+	struct hlist_node node;
+	const struct kvm *kvm;
+	struct rcu_head rcu;
+};
+
+/* Written under vms_lock, read under RCU. */
+static DEFINE_HASHTABLE(vms, 7);
+static DEFINE_SPINLOCK(vms_lock);
+
+static struct vm *find(const struct kvm *kvm)
+{
+	struct vm *vm;
+
+	hash_for_each_possible_rcu(vms, vm, node, (unsigned long)kvm,
+				   lockdep_is_held(&vms_lock))
+		if (vm->kvm == kvm)
+			return vm;
+	return NULL;
+}
+
+/* ftrace may call these with preemption off, so nothing here sleeps. */
+static void vm_created(const struct kvm *kvm)
+{
+	struct vm *vm = kmalloc(sizeof(*vm), GFP_NOWAIT | __GFP_NOWARN);
+
+	if (!vm)
+		return;
+	vm->kvm = kvm;
+
+	spin_lock(&vms_lock);
+	if (!find(kvm)) {
+		hash_add_rcu(vms, &vm->node, (unsigned long)kvm);
+		vm = NULL;
+	}
+	spin_unlock(&vms_lock);
+	kfree(vm);
+}
+
+static void vm_destroyed(const struct kvm *kvm)
+{
+	struct vm *vm;
+
+	spin_lock(&vms_lock);
+	vm = find(kvm);
+	if (vm)
+		hash_del_rcu(&vm->node);
+	spin_unlock(&vms_lock);
+	if (vm)
+		kfree_rcu(vm, rcu);
+}
+
+bool vms_seen(const struct kvm *kvm)
+{
+	bool seen;
+
+	rcu_read_lock();
+	seen = find(kvm);
+	rcu_read_unlock();
+	return seen;
+}
+
+static unsigned long init_ip;
+
+static void vm_event(unsigned long ip, unsigned long parent_ip,
+		     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	const struct kvm *kvm = (void *)compat_ftrace_arg0(fregs);
+
+	if (ip == init_ip)
+		vm_created(kvm);
+	else
+		vm_destroyed(kvm);
+}
+
+/* Permanent: kernel.ftrace_enabled=0 is refused instead of silently unhooking. */
+static struct ftrace_ops vm_ops = {
+	.func = vm_event,
+	.flags = FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_RECURSION,
+};
+
+void vms_forget(void)
+{
+	struct hlist_node *tmp;
+	struct vm *vm;
+	int bucket;
+
+	spin_lock(&vms_lock);
+	hash_for_each_safe(vms, bucket, tmp, vm, node) {
+		hash_del_rcu(&vm->node);
+		kfree_rcu(vm, rcu);
+	}
+	spin_unlock(&vms_lock);
+}
+
+int vms_start(unsigned long init_vm, unsigned long destroy_vm)
+{
+	unsigned long ips[] = { init_vm, destroy_vm };
+	int rc;
+
+	init_ip = init_vm;
+	rc = ftrace_set_filter_ips(&vm_ops, ips, ARRAY_SIZE(ips), 0, 1);
+	if (!rc)
+		rc = register_ftrace_function(&vm_ops);
+	if (rc)
+		ftrace_free_filter(&vm_ops);
+	return rc;
+}
+
+int vms_stop(void)
+{
+	int rc = unregister_ftrace_function(&vm_ops);
+
+	if (rc)
+		return rc;
+	ftrace_free_filter(&vm_ops);
+	vms_forget();
+	return 0;
+}
