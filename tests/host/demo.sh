@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# What "make demo" runs on the host.
+modprobe kvm
+exec ./vmm demo
