@@ -16,6 +16,9 @@ $(DIAG_CACHE)/%/build:
 	tests/lab/setup.sh
 endif
 
+# What the module is made of, for builds of it elsewhere.
+export SOURCES = $(filter-out %.mod.c,$(wildcard $(CURDIR)/*.[ch] $(CURDIR)/*.awk $(CURDIR)/Kbuild))
+
 OUT = $(CURDIR)/build/host-$(KERNEL)
 HOST = tests/lab/host --kernel $(KERNEL)
 

@@ -190,11 +190,6 @@ static int __init diag_init(void)
 	unsigned long init_vm, destroy_vm;
 	int rc;
 
-	if (!IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)) {
-		pr_err("this kernel has no ftrace direct calls (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS); nothing attached\n");
-		return -EOPNOTSUPP;
-	}
-
 	handler_ip = resolve(KVM_SYMBOL("kvm_s390_handle_diag"));
 	init_vm = resolve(KVM_SYMBOL("kvm_arch_init_vm"));
 	destroy_vm = resolve(KVM_SYMBOL("kvm_arch_destroy_vm"));

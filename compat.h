@@ -18,7 +18,6 @@ static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 #endif
 }
 
-#ifdef CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
 				       unsigned long addr)
@@ -56,19 +55,6 @@ static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
 				       unsigned long addr)
 {
 	return unregister_ftrace_direct(ops, addr, true);
-}
-#endif
-#else /* !CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS */
-static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
-				       unsigned long addr)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
-				       unsigned long addr)
-{
-	return 0;
 }
 #endif
 

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * All that there is of the module on a kernel that cannot attach it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/errno.h>
+#include <linux/module.h>
+
+static int __init refuse_init(void)
+{
+	pr_err("this kernel has no ftrace direct calls (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS); nothing attached\n");
+	return -EOPNOTSUPP;
+}
+module_init(refuse_init);
+
+MODULE_DESCRIPTION("DIAGNOSE intercept handler for KVM on s390 (kernel without direct calls)");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Function code 0x500 against KVM's real bus and real ioeventfd devices. */
+#include <linux/debugfs.h>
+#include <linux/fdtable.h>
+#include <linux/sched.h>
+
+#include "vm.h"
+
+/* What a notification does: outcome, r2 afterwards, and how often each eventfd fires. */
+static enum diag_outcome notify(struct test_vm *vm, u64 schid, u64 queue, s64 cookie)
+{
+	enum diag_outcome outcome;
+	int idx;
+
+	test_set_gprs(vm, 3, schid, queue, cookie);
+	idx = srcu_read_lock(&vm->kvm->srcu);
+	outcome = virtio_ccw_notify(vm->vcpu);
+	srcu_read_unlock(&vm->kvm->srcu, idx);
+	return outcome;
+}
+
+static s64 r2(struct test_vm *vm)
+{
+	return vm->vcpu->run->s.regs.gprs[2];
+}
+
+static void expect_other_gprs_kept(struct kunit *test, struct test_vm *vm, u64 queue, s64 cookie)
+{
+	__u64 *gprs = vm->vcpu->run->s.regs.gprs;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, gprs[0], 0x8080808080808080ULL);
+	KUNIT_EXPECT_EQ(test, gprs[1], 3);
+	KUNIT_EXPECT_EQ(test, gprs[3], queue);
+	KUNIT_EXPECT_EQ(test, (s64)gprs[4], cookie);
+	for (i = 5; i < 16; i++)
+		KUNIT_EXPECT_EQ(test, gprs[i], 0x0101010101010101ULL * (0x80 + i));
+}
+
+static void expect_served(struct kunit *test, struct test_vm *vm, u64 schid, u64 queue,
+			  s64 cookie, s64 slot)
+{
+	enum diag_outcome outcome = notify(vm, schid, queue, cookie);
+
+	KUNIT_EXPECT_EQ(test, outcome, slot == cookie ? DIAG_SERVED_COOKIE : DIAG_SERVED_SEARCH);
+	KUNIT_EXPECT_EQ(test, r2(vm), slot);
+	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 1);
+	expect_other_gprs_kept(test, vm, queue, cookie);
+}
+
+static void expect_forwarded(struct kunit *test, struct test_vm *vm, u64 schid, u64 queue,
+			     s64 cookie)
+{
+	KUNIT_EXPECT_EQ(test, notify(vm, schid, queue, cookie), DIAG_NO_DEVICE);
+	KUNIT_EXPECT_EQ(test, r2(vm), (s64)schid);
+	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
+	expect_other_gprs_kept(test, vm, queue, cookie);
+}
+
+/* Slots 0-3: A/0 to A/3; 4 and 5: B/0 and B/1; 6: A of subchannel set 1. */
+static struct test_vm *usual_vm(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	int queue;
+
+	for (queue = 0; queue < 4; queue++)
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, queue, -1), 0);
+	for (queue = 0; queue < 2; queue++)
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_B, 8, queue, -1), 0);
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A_SET1, 8, 0, -1), 0);
+	return vm;
+}
+
+static void valid_cookie(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	expect_served(test, vm, SCHID_A, 0, 0, 0);
+	expect_served(test, vm, SCHID_A, 3, 3, 3);
+	expect_served(test, vm, SCHID_B, 1, 5, 5);
+	expect_served(test, vm, SCHID_A_SET1, 0, 6, 6);
+}
+
+struct bad_cookie {
+	const char *what;
+	s64 cookie;
+};
+
+static const struct bad_cookie bad_cookies[] = {
+	{ "none", -1 },
+	{ "most negative", S64_MIN },
+	{ "greatest", S64_MAX },
+	{ "one past the bus", 7 },
+	{ "only the upper half set", 1LL << 32 },
+	{ "right in the lower half", (1LL << 32) + 5 },
+	{ "another queue of the subchannel", 4 },
+	{ "another subchannel", 0 },
+};
+
+static void bad_cookie_desc(const struct bad_cookie *c, char *desc)
+{
+	strscpy(desc, c->what, KUNIT_PARAM_DESC_SIZE);
+}
+KUNIT_ARRAY_PARAM(bad_cookie, bad_cookies, bad_cookie_desc);
+
+static void bad_cookie_is_ignored(struct kunit *test)
+{
+	const struct bad_cookie *c = test->param_value;
+	struct test_vm *vm = usual_vm(test);
+
+	expect_served(test, vm, SCHID_B, 1, c->cookie, 5);
+	expect_forwarded(test, vm, SCHID_B, 2, c->cookie);
+}
+
+static void cookie_is_relearned(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	KUNIT_ASSERT_EQ(test, test_deassign(vm, SCHID_A, 8, 1, -1), 0);
+	/* All above have moved down: 5 is the slot of another subchannel now. */
+	expect_served(test, vm, SCHID_B, 1, 5, 4);
+	expect_served(test, vm, SCHID_B, 1, 4, 4);
+	expect_served(test, vm, SCHID_A, 2, 2, 1);
+	expect_served(test, vm, SCHID_A_SET1, 0, 6, 5);
+	expect_forwarded(test, vm, SCHID_A, 1, 1);
+}
+
+static void schid_upper_bits_are_ignored(struct kunit *test)
+{
+	expect_served(test, usual_vm(test), 0xffffffff00000000ULL | SCHID_A, 1, -1, 1);
+}
+
+static void queue_has_64_bits(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	expect_forwarded(test, vm, SCHID_A, 1ULL << 32, 0);
+	expect_forwarded(test, vm, SCHID_A, U64_MAX, -1);
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, U64_MAX, -1), 0);
+	expect_served(test, vm, SCHID_A, U64_MAX, -1, 4);
+}
+
+static void nobody_registered(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	expect_forwarded(test, vm, SCHID_A, 4, -1);
+	expect_forwarded(test, vm, SCHID_A - 1, 0, 0);
+	expect_forwarded(test, vm, SCHID_B + 1, 0, 0);
+	expect_forwarded(test, vm, 0, 0, 0);
+	expect_forwarded(test, vm, U32_MAX, 0, 0);
+}
+
+static void each_queue_its_eventfd(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	int fds[3], queue, i;
+
+	for (queue = 0; queue < 3; queue++) {
+		fds[queue] = test_eventfd(test);
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, queue, fds[queue]), 0);
+	}
+	for (queue = 0; queue < 3; queue++) {
+		notify(vm, SCHID_A, queue, queue % 2 ? queue : -1);
+		for (i = 0; i < 3; i++)
+			KUNIT_EXPECT_EQ(test, test_eventfd_take(fds[i]), i == queue);
+	}
+	for (queue = 0; queue < 3; queue++) {
+		KUNIT_EXPECT_EQ(test, test_deassign(vm, SCHID_A, 8, queue, fds[queue]), 0);
+		close_fd(fds[queue]);
+	}
+}
+
+static void wildcard_takes_every_queue(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	KUNIT_ASSERT_EQ(test, test_assign_wildcard(vm, SCHID_A, 8), 0);
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_B, 8, 0, -1), 0);
+	expect_served(test, vm, SCHID_A, 0, -1, 0);
+	expect_served(test, vm, SCHID_A, 1, -1, 0);
+	expect_served(test, vm, SCHID_A, U64_MAX, 0, 0);
+	expect_forwarded(test, vm, SCHID_B, 1, 0);
+}
+
+static void length_0_matches_the_address(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	KUNIT_ASSERT_EQ(test, test_assign_wildcard(vm, SCHID_A, 0), 0);
+	expect_served(test, vm, SCHID_A, 5, -1, 0);
+	expect_served(test, vm, SCHID_A, 5, 0, 0);
+	expect_forwarded(test, vm, SCHID_B, 5, 0);
+}
+
+/* A device of 1, 2 or 4 bytes does not take a write of 8. */
+static void other_lengths_are_passed_over(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 4, 0, -1), 0);
+	expect_forwarded(test, vm, SCHID_A, 0, 0);
+	expect_forwarded(test, vm, SCHID_A, 0, -1);
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
+	KUNIT_ASSERT_EQ(test, test_bus(vm)->range[0].len, 4);
+	expect_served(test, vm, SCHID_A, 0, 0, 1);
+	expect_served(test, vm, SCHID_A, 0, -1, 1);
+}
+
+static void queues_out_of_order(struct kunit *test)
+{
+	static const u64 order[] = { 7, 2, 5, 0, 6, 1, 4, 3 };
+	struct test_vm *vm = test_vm_create(test);
+	int slot;
+
+	for (slot = 0; slot < ARRAY_SIZE(order); slot++)
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, order[slot], -1), 0);
+	for (slot = 0; slot < ARRAY_SIZE(order); slot++) {
+		expect_served(test, vm, SCHID_A, order[slot], -1, slot);
+		expect_served(test, vm, SCHID_A, order[slot], slot, slot);
+	}
+}
+
+static void queues_with_gaps(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	int slot;
+
+	for (slot = 0; slot < 8; slot++)
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, slot * 3, -1), 0);
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_B, 8, 1, -1), 0);
+	for (slot = 0; slot < 8; slot++)
+		expect_served(test, vm, SCHID_A, slot * 3, -1, slot);
+	expect_forwarded(test, vm, SCHID_A, 1, -1);
+	/* first + queue is the slot of subchannel B, queue 1. */
+	expect_forwarded(test, vm, SCHID_A, 8, -1);
+}
+
+static void queue_registered_again(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	KUNIT_ASSERT_EQ(test, test_deassign(vm, SCHID_A, 8, 0, -1), 0);
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
+	expect_served(test, vm, SCHID_A, 0, 0, 3);
+	expect_served(test, vm, SCHID_A, 1, 1, 0);
+}
+
+static void empty_bus(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	expect_forwarded(test, vm, SCHID_A, 0, -1);
+	expect_forwarded(test, vm, SCHID_A, 0, 0);
+}
+
+static void missing_bus(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	/* As in life: no memory for the smaller bus when a queue is unregistered. */
+	current->fail_nth = 1;
+	test_deassign(vm, SCHID_A, 8, 0, -1);
+	current->fail_nth = 0;
+	KUNIT_ASSERT_NULL(test, test_bus(vm));
+
+	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_B, 0, 4), DIAG_BUS_GONE);
+	KUNIT_EXPECT_EQ(test, r2(vm), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
+	expect_other_gprs_kept(test, vm, 0, 4);
+	KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), 0);
+}
+
+static void no_css_support(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	vm->kvm->arch.css_support = 0;
+	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A, 0, 0), DIAG_NO_CSS);
+	KUNIT_EXPECT_EQ(test, r2(vm), SCHID_A);
+	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
+}
+
+static void subcode_has_64_bits(struct kunit *test)
+{
+	static const u64 subcodes[] = { 0, 1, 2, 4, 0x103, (1ULL << 32) + 3, U64_MAX };
+	struct test_vm *vm = usual_vm(test);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(subcodes); i++) {
+		test_set_gprs(vm, subcodes[i], SCHID_A, 0, 0);
+		KUNIT_EXPECT_EQ(test, virtio_ccw_notify(vm->vcpu), DIAG_OTHER_SUBCODE);
+		KUNIT_EXPECT_EQ(test, r2(vm), SCHID_A);
+		KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
+	}
+}
+
+static void thousand_queues(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	u64 queue;
+
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A - 1, 8, 0, -1), 0);
+	for (queue = 0; queue < 1000; queue++)
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, queue, -1), 0);
+	for (queue = 0; queue < 1000; queue += 37)
+		expect_served(test, vm, SCHID_A, queue, -1, queue + 1);
+	expect_forwarded(test, vm, SCHID_A, 1000, -1);
+}
+
+static struct kunit_case notify_cases[] = {
+	KUNIT_CASE(valid_cookie),
+	KUNIT_CASE_PARAM(bad_cookie_is_ignored, bad_cookie_gen_params),
+	KUNIT_CASE(cookie_is_relearned),
+	KUNIT_CASE(schid_upper_bits_are_ignored),
+	KUNIT_CASE(queue_has_64_bits),
+	KUNIT_CASE(nobody_registered),
+	KUNIT_CASE(each_queue_its_eventfd),
+	KUNIT_CASE(wildcard_takes_every_queue),
+	KUNIT_CASE(length_0_matches_the_address),
+	KUNIT_CASE(other_lengths_are_passed_over),
+	KUNIT_CASE(queues_out_of_order),
+	KUNIT_CASE(queues_with_gaps),
+	KUNIT_CASE(queue_registered_again),
+	KUNIT_CASE(empty_bus),
+	KUNIT_CASE(missing_bus),
+	KUNIT_CASE(no_css_support),
+	KUNIT_CASE(subcode_has_64_bits),
+	KUNIT_CASE(thousand_queues),
+	{}
+};
+
+static struct kunit_suite notify_suite = {
+	.name = "diag-notify",
+	.test_cases = notify_cases,
+};
+kunit_test_suite(notify_suite);

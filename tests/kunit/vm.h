@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A VM of zeroed memory with what the handler and KVM's notify bus touch: one
+ * vCPU, srcu, and a bus of real ioeventfd devices.
+ */
+#ifndef DIAG_TEST_VM_H
+#define DIAG_TEST_VM_H
+
+#include <kunit/test.h>
+#include <linux/kvm_host.h>
+
+#include "diag.h"
+
+/* Two neighbours in subchannel set 0, and one that differs in the set only. */
+#define SCHID_A		0x00010005U
+#define SCHID_B		0x00010006U
+#define SCHID_A_SET1	0x00030005U
+
+#define DIAG_IPA	0x8300U
+
+/**
+ * struct test_vm - the VM
+ * @kvm: the VM, not known to KVM
+ * @vcpu: its only vCPU
+ * @fd: the eventfd of all its queues that got none of their own
+ */
+struct test_vm {
+	struct kvm *kvm;
+	struct kvm_vcpu *vcpu;
+	int fd;
+};
+
+/* Addresses of what is not exported; 0 where the kernel has no such symbol. */
+unsigned long test_symbol(const char *name);
+
+int test_eventfd(struct kunit *test);
+u64 test_eventfd_take(int fd);
+
+/* Freed with the test, eventfds included. */
+struct test_vm *test_vm_create(struct kunit *test);
+
+/* Through kvm_ioeventfd(), with the VM's eventfd where fd is negative. */
+int test_assign(struct test_vm *vm, u32 schid, int len, u64 queue, int fd);
+int test_assign_wildcard(struct test_vm *vm, u32 schid, int len);
+int test_deassign(struct test_vm *vm, u32 schid, int len, u64 queue, int fd);
+
+static inline struct kvm_io_bus *test_bus(struct test_vm *vm)
+{
+	return rcu_dereference_protected(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], 1);
+}
+
+/* Registers: a different value in each, then these four. */
+void test_set_gprs(struct test_vm *vm, u64 r1, u64 r2, u64 r3, u64 r4);
+
+/* The intercepted instruction, as it stands in the SIE block. */
+void test_set_insn(struct test_vm *vm, u8 b2, u16 d2);
+
+/* Calls a handler as KVM does, with kvm->srcu held. */
+int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu));
+
+#endif /* DIAG_TEST_VM_H */
