@@ -110,6 +110,15 @@ void vms_forget(void)
 	spin_unlock(&vms_lock);
 }
 
+/*
+ * Back to no filter at all. ftrace_free_filter() would leave the freed one in
+ * the ops, for the next registration to trip over.
+ */
+static void drop_filter(void)
+{
+	ftrace_set_filter(&vm_ops, NULL, 0, 1);
+}
+
 int vms_start(unsigned long init_vm, unsigned long destroy_vm)
 {
 	unsigned long ips[] = { init_vm, destroy_vm };
@@ -120,7 +129,7 @@ int vms_start(unsigned long init_vm, unsigned long destroy_vm)
 	if (!rc)
 		rc = register_ftrace_function(&vm_ops);
 	if (rc)
-		ftrace_free_filter(&vm_ops);
+		drop_filter();
 	return rc;
 }
 
@@ -130,7 +139,7 @@ int vms_stop(void)
 
 	if (rc)
 		return rc;
-	ftrace_free_filter(&vm_ops);
+	drop_filter();
 	vms_forget();
 	return 0;
 }

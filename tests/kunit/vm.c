@@ -7,6 +7,7 @@
 #include <linux/ptrace.h>
 #include <linux/srcu.h>
 #include <linux/vmalloc.h>
+#include <kvm/iodev.h>
 
 #include "vm.h"
 
@@ -66,12 +67,8 @@ static void test_vm_free(struct kunit_resource *res)
 	struct kvm_io_bus *bus = test_bus(vm);
 	int i;
 
-	for (i = 0; bus && i < bus->dev_count; i++) {
-		struct kvm_io_device *dev = bus->range[i].dev;
-
-		if (dev->ops->destructor)
-			dev->ops->destructor(dev);
-	}
+	for (i = 0; bus && i < bus->dev_count; i++)
+		kvm_iodevice_destructor(bus->range[i].dev);
 	kfree(bus);
 	cleanup_srcu_struct(&vm->kvm->srcu);
 	free_page((unsigned long)vm->vcpu->arch.sie_block);

@@ -58,4 +58,11 @@ void test_set_insn(struct test_vm *vm, u8 b2, u16 d2);
 /* Calls a handler as KVM does, with kvm->srcu held. */
 int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu));
 
+/* The module attached, as by insmod and rmmod. */
+int test_attach(void);
+void test_detach(void);
+
+/* Makes the VM one that was created while the module was attached. */
+void test_see(struct test_vm *vm);
+
 #endif /* DIAG_TEST_VM_H */

@@ -1,16 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Sets an amd64 Debian 12 machine up for building and testing: packages on the
-# machine, and in a cache folder outside the tree the s390x kernel of the host
-# with its headers and its busybox. Runs as root; does nothing twice.
+# setup.sh [host|kunit]...
+#
+# Sets an amd64 Debian 12 machine up for building and testing (default: for all
+# of it). Packages go on the machine; the s390x kernel of the host with its
+# headers and its busybox, and the kernel's source, into a cache folder outside
+# the tree. Runs as root; does nothing twice.
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
 . "$here/env.sh"
 
-packages="ca-certificates cpio gcc-s390x-linux-gnu hercules iproute2 kmod
+packages="ca-certificates cpio gcc-s390x-linux-gnu iproute2 kmod
 	libc6-dev-s390x-cross python3 util-linux xz-utils"
+packages_host="hercules"
+packages_kunit="bc bison flex libelf-dev libssl-dev linux-source-6.1 qemu-system-misc
+	sparse"
 
 say()
 {
@@ -92,6 +98,18 @@ host_6_1()
 	echo "$release" > "$dir/release"
 }
 
+# KUnit kernels are built from it, and tools of the kernel are taken from it.
+kernel_source()
+{
+	dir=$DIAG_CACHE/linux-source-6.1
+	version=$(dpkg-query -W -f='${Version}' linux-source-6.1)
+	[ "$(cat "$dir/version" 2>/dev/null)" = "$version" ] && return 0
+	say "unpacking the kernel's source, $version"
+	rm -rf "$dir"
+	tar -C "$DIAG_CACHE" -xJf /usr/src/linux-source-6.1.tar.xz
+	echo "$version" > "$dir/version"
+}
+
 [ "$(id -u)" = 0 ] || die "run as root: it installs packages"
 [ "$(dpkg --print-architecture)" = amd64 ] || die "the lab runs on amd64 machines"
 
@@ -99,6 +117,18 @@ mkdir -p "$DIAG_CACHE"
 exec 9> "$DIAG_CACHE/lock"
 flock 9
 
+parts=${*:-host kunit}
+for part in $parts; do
+	case $part in
+	host) packages="$packages $packages_host" ;;
+	kunit) packages="$packages $packages_kunit" ;;
+	*) die "there is no part '$part'" ;;
+	esac
+done
 machine_packages
+# The headers and the busybox of the host serve everywhere.
 host_6_1
-say "ready: $(cat "$DIAG_CACHE/host-6.1/release") in $DIAG_CACHE"
+case $parts in
+*kunit*) kernel_source ;;
+esac
+say "ready for $parts: $(cat "$DIAG_CACHE/host-6.1/release") in $DIAG_CACHE"

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPUs notify while one thread registers and unregisters devices and another
+ * one attaches and detaches.
+ */
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+
+#include "vm.h"
+
+static unsigned int races = 50;
+module_param(races, uint, 0444);
+MODULE_PARM_DESC(races, "how often to attach and detach while vCPUs notify");
+
+#define VCPUS	2
+#define QUEUES	4
+
+static int (*handle_diag)(struct kvm_vcpu *vcpu);
+
+struct notifier {
+	struct test_vm vm;	/* its vcpu is its own, the rest is shared */
+	struct task_struct *task;
+	u64 completed, forwarded, wrong;
+};
+
+/* Queues 0 and 2 are always there, 1 and 3 come and go, 4 never is. */
+static int notifier_thread(void *arg)
+{
+	struct notifier *n = arg;
+	__u64 *gprs = n->vm.vcpu->run->s.regs.gprs;
+	u64 cookie = -1, queue;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; !kthread_should_stop(); i++) {
+		queue = i % (QUEUES + 1);
+		test_set_gprs(&n->vm, 3, SCHID_A, queue, cookie);
+		rc = test_call(&n->vm, handle_diag);
+		if (!rc) {
+			n->completed++;
+			cookie = gprs[2];
+			n->wrong += queue == QUEUES;
+		} else {
+			n->forwarded++;
+			n->wrong += rc != -EOPNOTSUPP || gprs[2] != SCHID_A ||
+				    queue == 0 || queue == 2;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static int bus_thread(void *arg)
+{
+	struct test_vm *vm = arg;
+
+	while (!kthread_should_stop()) {
+		test_assign(vm, SCHID_A, 8, 1, -1);
+		test_assign(vm, SCHID_A - 1, 8, 0, -1);
+		test_assign(vm, SCHID_A, 8, 3, -1);
+		test_deassign(vm, SCHID_A, 8, 1, -1);
+		test_deassign(vm, SCHID_A - 1, 8, 0, -1);
+		test_deassign(vm, SCHID_A, 8, 3, -1);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void race(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	struct notifier *n = kunit_kcalloc(test, VCPUS, sizeof(*n), GFP_KERNEL);
+	struct task_struct *bus;
+	u64 completed = 0, forwarded = 0;
+	unsigned int cycle;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
+	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
+	for (i = 0; i < QUEUES; i += 2)
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, i, -1), 0);
+	for (i = 0; i < VCPUS; i++) {
+		struct test_vm *own = test_vm_create(test);
+
+		n[i].vm = *vm;
+		n[i].vm.vcpu = own->vcpu;
+		own->vcpu->kvm = vm->kvm;
+		n[i].task = kthread_create(notifier_thread, &n[i], "notifier/%d", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(n[i].task));
+	}
+	/* Shares the file table of this thread, where the eventfd is. */
+	bus = kthread_run(bus_thread, vm, "bus");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bus));
+	for (i = 0; i < VCPUS; i++)
+		wake_up_process(n[i].task);
+
+	for (cycle = 0; cycle < races; cycle++) {
+		KUNIT_EXPECT_EQ(test, test_attach(), 0);
+		cond_resched();
+		test_detach();
+	}
+
+	kthread_stop(bus);
+	for (i = 0; i < VCPUS; i++) {
+		kthread_stop(n[i].task);
+		completed += n[i].completed;
+		forwarded += n[i].forwarded;
+		KUNIT_EXPECT_EQ(test, n[i].wrong, 0);
+	}
+	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);
+	KUNIT_EXPECT_GT(test, completed, 10 * races);
+	KUNIT_EXPECT_GT(test, forwarded, races);
+	kunit_info(test, "%llu served, %llu forwarded, %u cycles", completed, forwarded, cycle);
+}
+
+static struct kunit_case race_cases[] = {
+	KUNIT_CASE(race),
+	{}
+};
+
+static struct kunit_suite race_suite = {
+	.name = "diag-race",
+	.test_cases = race_cases,
+};
+kunit_test_suite(race_suite);
