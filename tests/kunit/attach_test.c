@@ -23,10 +23,6 @@
 
 #include "vm.h"
 
-static unsigned int cycles = 1000;
-module_param(cycles, uint, 0444);
-MODULE_PARM_DESC(cycles, "how often to attach and detach; each waits some 0.1 s for RCU");
-
 /* What stands for KVM's handler where nothing is attached. */
 static unsigned int left_to_kvm;
 
@@ -40,18 +36,6 @@ static int stub_handler(struct kvm_vcpu *vcpu)
 static noinline void vm_dies(struct kvm *kvm)
 {
 	barrier_data(kvm);
-}
-
-/*
- * kvm_arch_init_vm() fails at once for a type that it does not know, but it has
- * been entered, which is what is seen.
- */
-void test_see(struct test_vm *vm)
-{
-	int (*init_vm)(struct kvm *kvm, unsigned long type) =
-		(void *)test_symbol("kvm_arch_init_vm");
-
-	init_vm(vm->kvm, ULONG_MAX);
 }
 
 static u64 counted(enum diag_outcome outcome)
@@ -507,7 +491,7 @@ static void attach_detach_cycles(struct kunit *test)
 	struct test_vm *vm = notifying_vm(test);
 	unsigned int i;
 
-	for (i = 0; i < cycles; i++) {
+	for (i = 0; i < TEST_CYCLES; i++) {
 		KUNIT_ASSERT_EQ(test, test_attach(), 0);
 		expect_notified(test, vm, true);
 		test_detach();

@@ -35,18 +35,18 @@ def kernel(name):
     return pathlib.Path(done.stdout.strip())
 
 
-def build_module(folder, build, sources, log_name):
+def build_module(folder, build, sources, flags=""):
     """Builds the sources side by side as external module; the last of a name wins."""
     build.mkdir(parents=True, exist_ok=True)
     for path in sources:
         link = build / path.name
         link.unlink(missing_ok=True)
         link.symlink_to(path)
-    log = build / log_name
+    log = build / "build.log"
     with open(log, "w") as out:
         done = subprocess.run(["make", "-C", folder, f"M={build}", "ARCH=s390",
                                "CROSS_COMPILE=s390x-linux-gnu-", f"-j{os.cpu_count()}",
-                               "W=1", "modules"], stdout=out, stderr=subprocess.STDOUT)
+                               "W=1", f"TEST_FLAGS={flags}", "modules"], stdout=out, stderr=subprocess.STDOUT)
     text = log.read_text()
     if done.returncode or "warning:" in text:
         sys.stdout.write(text)

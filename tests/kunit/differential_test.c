@@ -10,14 +10,6 @@
 
 #include "vm.h"
 
-static unsigned long seed;
-module_param(seed, ulong, 0444);
-MODULE_PARM_DESC(seed, "of the random vCPU states (0: another one each time)");
-
-static unsigned int states = 1000000;
-module_param(states, uint, 0444);
-MODULE_PARM_DESC(states, "how many random vCPU states to try");
-
 #define STATES_PER_BUS	2000
 
 struct result {
@@ -206,7 +198,7 @@ static bool compare(struct kunit *test, struct test_vm *vm, const u64 *gprs, boo
 
 static void differ(struct kunit *test, unsigned int n, bool mixed)
 {
-	u64 this_seed = seed ?: ktime_get_real_ns();
+	u64 this_seed = TEST_SEED ?: ktime_get_real_ns();
 	struct tally tally = {};
 	struct test_vm *vm = NULL;
 	unsigned int i;
@@ -253,12 +245,12 @@ static void differ(struct kunit *test, unsigned int n, bool mixed)
 
 static void same_as_kvm(struct kunit *test)
 {
-	differ(test, states, false);
+	differ(test, TEST_STATES, false);
 }
 
 static void mixed_lengths_never_reach_a_wrong_device(struct kunit *test)
 {
-	differ(test, states / 4, true);
+	differ(test, TEST_STATES / 4, true);
 }
 
 static struct kunit_case differential_cases[] = {

@@ -9,10 +9,6 @@
 
 #include "vm.h"
 
-static unsigned int races = 50;
-module_param(races, uint, 0444);
-MODULE_PARM_DESC(races, "how often to attach and detach while vCPUs notify");
-
 #define VCPUS	2
 #define QUEUES	4
 
@@ -96,7 +92,7 @@ static void race(struct kunit *test)
 	for (i = 0; i < VCPUS; i++)
 		wake_up_process(n[i].task);
 
-	for (cycle = 0; cycle < races; cycle++) {
+	for (cycle = 0; cycle < TEST_RACES; cycle++) {
 		KUNIT_EXPECT_EQ(test, test_attach(), 0);
 		cond_resched();
 		test_detach();
@@ -110,8 +106,8 @@ static void race(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, n[i].wrong, 0);
 	}
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);
-	KUNIT_EXPECT_GT(test, completed, 10 * races);
-	KUNIT_EXPECT_GT(test, forwarded, races);
+	KUNIT_EXPECT_GT(test, completed, 10 * TEST_RACES);
+	KUNIT_EXPECT_GT(test, forwarded, TEST_RACES);
 	kunit_info(test, "%llu served, %llu forwarded, %u cycles", completed, forwarded, cycle);
 }
 

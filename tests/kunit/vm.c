@@ -170,3 +170,15 @@ int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu))
 	srcu_read_unlock(&vm->kvm->srcu, idx);
 	return rc;
 }
+
+/*
+ * kvm_arch_init_vm() fails at once for a type that it does not know, but it has
+ * been entered, which is what is seen.
+ */
+void test_see(struct test_vm *vm)
+{
+	int (*init_vm)(struct kvm *kvm, unsigned long type) =
+		(void *)test_symbol("kvm_arch_init_vm");
+
+	init_vm(vm->kvm, ULONG_MAX);
+}

@@ -11,6 +11,23 @@
 
 #include "diag.h"
 
+/*
+ * How much to test; given by the build, for KUnit runs the suites of a module
+ * before the module's parameters are parsed.
+ */
+#ifndef TEST_STATES
+#define TEST_STATES	1000000		/* random vCPU states to compare */
+#endif
+#ifndef TEST_CYCLES
+#define TEST_CYCLES	1000		/* of attaching, 0.1 s each for RCU */
+#endif
+#ifndef TEST_RACES
+#define TEST_RACES	50		/* of attaching while vCPUs notify */
+#endif
+#ifndef TEST_SEED
+#define TEST_SEED	0ULL		/* of the states; 0: another one each time */
+#endif
+
 /* Two neighbours in subchannel set 0, and one that differs in the set only. */
 #define SCHID_A		0x00010005U
 #define SCHID_B		0x00010006U

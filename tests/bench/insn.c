@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counts the instructions of kvm_s390_handle_diag(), as it is while this is
+ * loaded: KVM's own, or with kvm-s390-diag attached.
+ *
+ * With "-icount shift=0" QEMU advances the TOD clock by 1 ns an instruction, so
+ * a difference of two readings is a number of instructions, exactly.
+ */
+#include <linux/ftrace.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <asm/timex.h>
+#include <kvm/iodev.h>
+
+#include "vm.h"
+
+static int (*handle_diag)(struct kvm_vcpu *vcpu);
+static int (*register_dev)(struct kvm *kvm, enum kvm_bus bus, gpa_t addr, int len,
+			   struct kvm_io_device *dev);
+
+/* As little as a device can do: it compares the queue and signals nobody. */
+struct queue_device {
+	struct kvm_io_device dev;
+	u64 queue;
+};
+
+static int device_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr,
+			int len, const void *val)
+{
+	struct queue_device *device = container_of(this, struct queue_device, dev);
+
+	return *(const u64 *)val == device->queue ? 0 : -EOPNOTSUPP;
+}
+
+static void device_destructor(struct kvm_io_device *this)
+{
+	kfree(container_of(this, struct queue_device, dev));
+}
+
+static const struct kvm_io_device_ops device_ops = {
+	.write = device_write,
+	.destructor = device_destructor,
+};
+
+static void add(struct kunit *test, struct test_vm *vm, u32 schid, u64 queue)
+{
+	struct queue_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, device);
+	device->queue = queue;
+	kvm_iodevice_init(&device->dev, &device_ops);
+	mutex_lock(&vm->kvm->slots_lock);
+	KUNIT_EXPECT_EQ(test, register_dev(vm->kvm, KVM_VIRTIO_CCW_NOTIFY_BUS, schid, 8,
+					   &device->dev), 0);
+	mutex_unlock(&vm->kvm->slots_lock);
+}
+
+/* Between two readings of the clock with nothing, and with a call, between. */
+static u64 measure(struct test_vm *vm, int *rc)
+{
+	unsigned long flags;
+	u64 before, between, after;
+	int idx;
+
+	idx = srcu_read_lock(&vm->kvm->srcu);
+	local_irq_save(flags);
+	before = get_tod_clock_fast();
+	between = get_tod_clock_fast();
+	*rc = handle_diag(vm->vcpu);
+	after = get_tod_clock_fast();
+	local_irq_restore(flags);
+	srcu_read_unlock(&vm->kvm->srcu, idx);
+	/* 4096 units of the TOD clock are 1000 ns; it counts in steps of the whole. */
+	return (((after - between) - (between - before)) * 125 + 256) / 512;
+}
+
+static void report(struct kunit *test, struct test_vm *vm, const char *what, u64 r1, u64 schid,
+		   u64 queue, s64 cookie, int expected)
+{
+	u64 insns = 0;
+	int i, rc = 0;
+
+	/* The last of some: caches of the kernel's own are warm by then. */
+	for (i = 0; i < 4; i++) {
+		test_set_gprs(vm, r1, schid, queue, cookie);
+		insns = measure(vm, &rc);
+	}
+	KUNIT_EXPECT_EQ(test, rc, expected);
+	pr_info("insn: %s: %llu\n", what, insns);
+}
+
+/* 956 devices: 256 are the queues of one subchannel, 700 have one queue each. */
+#define BIG		0x00010400U
+#define SMALL		0x00010001U
+#define NOBODY		0x000103ffU
+
+static struct test_vm *usual_vm(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	int i;
+
+	for (i = 0; i < 350; i++)
+		add(test, vm, SMALL + i, 0);
+	for (i = 0; i < 256; i++)
+		add(test, vm, BIG, i);
+	for (i = 0; i < 350; i++)
+		add(test, vm, BIG + 1 + i, 0);
+	return vm;
+}
+
+static void usual(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	report(test, vm, "valid cookie", 3, BIG, 255, 350 + 255, 0);
+	report(test, vm, "stale cookie", 3, BIG, 255, 0, 0);
+	report(test, vm, "no cookie, 1 queue", 3, SMALL + 100, 0, -1, 0);
+	report(test, vm, "no cookie, 256 queues, first", 3, BIG, 0, -1, 0);
+	report(test, vm, "no cookie, 256 queues, middle", 3, BIG, 128, -1, 0);
+	report(test, vm, "no cookie, 256 queues, last", 3, BIG, 255, -1, 0);
+	report(test, vm, "no device for the subchannel", 3, NOBODY, 0, -1, -EOPNOTSUPP);
+	report(test, vm, "no device for the queue", 3, BIG, 256, -1, -EOPNOTSUPP);
+	report(test, vm, "0x500/0, forwarded", 0, BIG, 0, 0, -EOPNOTSUPP);
+	test_see(vm);
+	test_set_insn(vm, 0, 0x501);
+	report(test, vm, "0x501, forwarded", 0, 0, 0, 0, -EOPNOTSUPP);
+}
+
+static void queues(struct kunit *test)
+{
+	static const int counts[] = { 1, 16, 64, 1000 };
+	char what[64];
+	int i, q;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		struct test_vm *vm = test_vm_create(test);
+
+		for (q = 0; q < counts[i]; q++)
+			add(test, vm, BIG, q);
+		snprintf(what, sizeof(what), "%d queues alone, first", counts[i]);
+		report(test, vm, what, 3, BIG, 0, -1, 0);
+		if (counts[i] == 1)
+			continue;
+		snprintf(what, sizeof(what), "%d queues alone, middle", counts[i]);
+		report(test, vm, what, 3, BIG, counts[i] / 2, -1, 0);
+		snprintf(what, sizeof(what), "%d queues alone, last", counts[i]);
+		report(test, vm, what, 3, BIG, counts[i] - 1, -1, 0);
+	}
+}
+
+static void subchannels(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		add(test, vm, SMALL + i, 0);
+	report(test, vm, "1000 subchannels, first", 3, SMALL, 0, -1, 0);
+	report(test, vm, "1000 subchannels, middle", 3, SMALL + 500, 0, -1, 0);
+	report(test, vm, "1000 subchannels, last", 3, SMALL + 999, 0, -1, 0);
+}
+
+/* Queues that were not registered in order; 167 shares no factor with 256. */
+static void disorder(struct kunit *test)
+{
+	struct test_vm *reverse = test_vm_create(test), *shuffled = test_vm_create(test);
+	int i;
+
+	for (i = 0; i < 256; i++) {
+		add(test, reverse, BIG, 255 - i);
+		add(test, shuffled, BIG, i * 167 % 256);
+	}
+	report(test, reverse, "256 queues in reverse, first", 3, BIG, 0, -1, 0);
+	report(test, reverse, "256 queues in reverse, middle", 3, BIG, 128, -1, 0);
+	report(test, reverse, "256 queues in reverse, last", 3, BIG, 255, -1, 0);
+	/* Slots 64, 128 and 255. */
+	report(test, shuffled, "256 queues shuffled, early", 3, BIG, 64 * 167 % 256, -1, 0);
+	report(test, shuffled, "256 queues shuffled, middle", 3, BIG, 128 * 167 % 256, -1, 0);
+	report(test, shuffled, "256 queues shuffled, last", 3, BIG, 255 * 167 % 256, -1, 0);
+}
+
+/* A yield to self, which KVM only counts. The VM was not seen being created. */
+static void left_to_kvm(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	test_set_insn(vm, 0, 0x9c);
+	vm->vcpu->vcpu_id = 0x80808080;
+	report(test, vm, "0x9c, left to KVM", 3, 0, 0, 0, 0);
+}
+
+/* The method itself: this many instructions, and two more. */
+static int thousand(struct kvm_vcpu *vcpu)
+{
+	unsigned long n = 1000;
+
+	asm volatile("0:	brctg	%0,0b" : "+d" (n));
+	return 0;
+}
+
+static void calibration(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	int (*saved)(struct kvm_vcpu *vcpu) = handle_diag;
+
+	handle_diag = thousand;
+	report(test, vm, "calibration, 1000 branches", 0, 0, 0, 0, 0);
+	handle_diag = saved;
+}
+
+static int bench_init(struct kunit *test)
+{
+	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
+	register_dev = (void *)test_symbol("kvm_io_bus_register_dev");
+	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
+	KUNIT_ASSERT_NOT_NULL(test, register_dev);
+	return 0;
+}
+
+static struct kunit_case bench_cases[] = {
+	KUNIT_CASE(calibration),
+	KUNIT_CASE(usual),
+	KUNIT_CASE(queues),
+	KUNIT_CASE(subchannels),
+	KUNIT_CASE(disorder),
+	KUNIT_CASE(left_to_kvm),
+	{}
+};
+
+static struct kunit_suite bench_suite = {
+	.name = "diag-insn",
+	.init = bench_init,
+	.test_cases = bench_cases,
+};
+kunit_test_suite(bench_suite);
+
+MODULE_DESCRIPTION("instruction counts of KVM's DIAGNOSE handler");
+MODULE_LICENSE("GPL");
