@@ -28,20 +28,38 @@ module: $(KDIR)	## build kvm-s390-diag.ko (the default)
 setup:		## set the lab up: packages, kernels, headers (amd64 Debian 12, root)
 	tests/lab/setup.sh
 
-host-parts: setup module
+setup-host:
+	tests/lab/setup.sh host
+
+setup-kunit:
+	tests/lab/setup.sh kunit
+
+host-parts: setup-host module
 	$(MAKE) -C tests/host KDIR="$(KDIR)" KBUILD="$(KBUILD)" OUT="$(OUT)"
 
 demo: host-parts	## show on a real host who answers which DIAGNOSE
 	$(HOST) --file kvm-s390-diag.ko --file $(OUT)/vmm tests/host/demo.sh
 
 check: setup	## set up and run all tests
-	tests/tally "$(MAKE) --no-print-directory check-host"
+	tests/tally "$(MAKE) --no-print-directory lint" \
+		"$(MAKE) --no-print-directory check-kunit" \
+		"$(MAKE) --no-print-directory check-host"
 
 check-host: host-parts	## the tests on a real host
 	$(HOST) --time-limit 1200 --results $(OUT)/results \
 		--file kvm-s390-diag.ko --file $(OUT)/vmm --file tests/host/refusals.sh \
 		--file $(OUT)/occupy.ko --file $(OUT)/kvm.ko --file $(OUT)/no-direct-calls.ko \
 		tests/host/commands.sh
+
+check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction counts
+	tests/kunit/run plain sanitized kcsan untraced
+	tests/bench/insn --check
+
+lint: setup-kunit module	## checkpatch, sparse, W=1, coccinelle, kernel-doc
+	KBUILD="$(KBUILD)" tests/lint.sh
+
+bench-insn: setup-kunit	## count instructions: KVM's own handler and this one
+	tests/bench/insn
 
 clean:		## remove what was built in this tree (the lab's cache stays)
 	rm -rf build
@@ -51,4 +69,5 @@ help:		## list what there is to make
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .DEFAULT_GOAL := module
-.PHONY: module setup host-parts demo check check-host clean help
+.PHONY: module setup setup-host setup-kunit host-parts demo check check-host check-kunit \
+	lint bench-insn clean help

@@ -7,6 +7,8 @@
 
 #include <linux/bitmap.h>
 #include <linux/ftrace.h>
+#include <linux/jump_label.h>
+#include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
@@ -30,32 +32,44 @@ static DECLARE_BITMAP(claim_codes, DIAG_CODES) __ro_after_init;
 static int (*kvm_handler)(struct kvm_vcpu *vcpu) __ro_after_init;
 static unsigned long handler_ip __ro_after_init;
 
+/* The same for 0x500, for the hot path. */
+static DEFINE_STATIC_KEY_TRUE(claim_virtio);
+
 /*
- * A guest that was there before may rely on KVM's own codes already: Linux
- * probes 0x9c once, at boot, and issues it without an exception table later. So
- * of a VM that was not seen being created only 0x500 is taken.
+ * For codes other than 0x500. A guest that was there before may rely on KVM's own
+ * codes already: Linux probes 0x9c once, at boot, and issues it without an
+ * exception table later. So of a VM that was not seen being created none is taken.
  */
-static bool is_claimed(const struct kvm *kvm, u16 code)
+static bool is_claimed(const struct kvm *kvm, unsigned int code)
 {
-	if (!claim_all && !test_bit(code, claim_codes))
-		return false;
-	return code == DIAG_KVM_VIRTIO || vms_seen(kvm);
+	return (claim_all || test_bit(code, claim_codes)) && vms_seen(kvm);
 }
 
-/* What is left to KVM must be reached by a jump: see Kbuild, which checks it. */
-int diag_intercept(struct kvm_vcpu *vcpu)
+/*
+ * KVM's handler must be reached by jumps, from diag_intercept() on: see Kbuild,
+ * which checks it.
+ */
+static noinline int leave_to_kvm(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
 {
-	enum diag_outcome outcome = DIAG_PRIVILEGED;
-	u16 code;
-
-	if (!(vcpu->arch.sie_block->gpsw.mask & PSW_MASK_PSTATE)) {
-		code = diag_function_code(vcpu);
-		if (is_claimed(vcpu->kvm, code))
-			return diag_handle(vcpu, code);
-		outcome = DIAG_LEFT_TO_KVM;
-	}
 	diag_count(outcome);
 	return kvm_handler(vcpu);
+}
+
+int diag_intercept(struct kvm_vcpu *vcpu)
+{
+	unsigned int code;
+
+	if (unlikely(vcpu->arch.sie_block->gpsw.mask & PSW_MASK_PSTATE))
+		return leave_to_kvm(vcpu, DIAG_PRIVILEGED);
+
+	code = diag_function_code(vcpu);
+	if (likely(code == DIAG_KVM_VIRTIO)) {
+		if (static_branch_likely(&claim_virtio))
+			return diag_handle(vcpu, DIAG_KVM_VIRTIO);
+	} else if (is_claimed(vcpu->kvm, code)) {
+		return diag_handle(vcpu, code);
+	}
+	return leave_to_kvm(vcpu, DIAG_LEFT_TO_KVM);
 }
 
 static int claim_parse(const char *list, unsigned long *codes, bool *all)
@@ -100,6 +114,10 @@ static int claim_set(const char *val, const struct kernel_param *kp)
 	if (!rc) {
 		claim_all = all;
 		bitmap_copy(claim_codes, codes, DIAG_CODES);
+		if (all || test_bit(DIAG_KVM_VIRTIO, codes))
+			static_branch_enable(&claim_virtio);
+		else
+			static_branch_disable(&claim_virtio);
 	}
 	bitmap_free(codes);
 	return rc;
@@ -125,21 +143,21 @@ static const struct kernel_param_ops claim_ops = {
 module_param_cb(claim, &claim_ops, NULL, 0444);
 MODULE_PARM_DESC(claim, "function codes to answer: all, or a list as 0x500,0x501 that leaves the others to KVM (all; use 0x500 where guests arrive by migration)");
 
-/* A kprobe that is never armed finds a symbol that is not exported. */
+/* A kprobe that is never armed finds a function of KVM that is not exported. */
 static unsigned long __init resolve(const char *name)
 {
+	char symbol[KSYM_NAME_LEN];
 	struct kprobe kp = {
-		.symbol_name = name,
+		.symbol_name = symbol,
 		.flags = KPROBE_FLAG_DISABLED,
 	};
 
+	scnprintf(symbol, sizeof(symbol), "%s%s", IS_MODULE(CONFIG_KVM) ? "kvm:" : "", name);
 	if (register_kprobe(&kp))
 		return 0;
 	unregister_kprobe(&kp);
 	return (unsigned long)kp.addr;
 }
-
-#define KVM_SYMBOL(name) (IS_MODULE(CONFIG_KVM) ? "kvm:" name : name)
 
 static struct ftrace_ops direct_ops;
 
@@ -190,9 +208,9 @@ static int __init diag_init(void)
 	unsigned long init_vm, destroy_vm;
 	int rc;
 
-	handler_ip = resolve(KVM_SYMBOL("kvm_s390_handle_diag"));
-	init_vm = resolve(KVM_SYMBOL("kvm_arch_init_vm"));
-	destroy_vm = resolve(KVM_SYMBOL("kvm_arch_destroy_vm"));
+	handler_ip = resolve("kvm_s390_handle_diag");
+	init_vm = resolve("kvm_arch_init_vm");
+	destroy_vm = resolve("kvm_arch_destroy_vm");
 	if (!handler_ip || !init_vm || !destroy_vm) {
 		pr_err("this KVM has no %s() that can be traced; nothing attached\n",
 		       !handler_ip ? "kvm_s390_handle_diag" :

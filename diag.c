@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dispatch of a claimed DIAGNOSE by its function code.
+ * What a claimed DIAGNOSE comes to that is not served in the kernel.
  */
-#include <linux/errno.h>
-
 #include "diag.h"
 
 /* kvm_stat reads these: they count what arrives, whoever answers it. */
-static void count_for_kvm(struct kvm_vcpu_stat *stat, u16 code)
+static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 {
 	switch (code) {
 	case DIAG_RELEASE_PAGES:
@@ -30,18 +28,9 @@ static void count_for_kvm(struct kvm_vcpu_stat *stat, u16 code)
 	}
 }
 
-int diag_handle(struct kvm_vcpu *vcpu, u16 code)
+int diag_forward(struct kvm_vcpu *vcpu, unsigned int code)
 {
-	enum diag_outcome outcome;
-
-	if (code == DIAG_KVM_VIRTIO) {
-		vcpu->stat.instruction_diagnose_500++;
-		outcome = virtio_ccw_notify(vcpu);
-	} else {
-		count_for_kvm(&vcpu->stat, code);
-		outcome = DIAG_OTHER_CODE;
-	}
-	diag_count(outcome);
-
-	return outcome <= DIAG_BUS_GONE ? 0 : -EOPNOTSUPP;
+	count_for_kvm(&vcpu->stat, code);
+	diag_count(DIAG_OTHER_CODE);
+	return -EOPNOTSUPP;
 }

@@ -8,8 +8,14 @@
 #ifndef KVM_S390_DIAG_H
 #define KVM_S390_DIAG_H
 
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/hashtable.h>
 #include <linux/kvm_host.h>
+#include <linux/nospec.h>
+#include <linux/srcu.h>
 #include <linux/types.h>
+#include <kvm/iodev.h>
 
 /* DIAGNOSE function codes that have a meaning here; KVM gives them no names. */
 #define DIAG_RELEASE_PAGES	0x10
@@ -74,15 +80,16 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
  *
  * Return: the function code, 0 to 0xffff.
  */
-static inline u16 diag_function_code(const struct kvm_vcpu *vcpu)
+static inline unsigned int diag_function_code(const struct kvm_vcpu *vcpu)
 {
 	u32 ipb = vcpu->arch.sie_block->ipb;
 	u32 b2 = ipb >> 28;
-	u16 code = (ipb >> 16) & 0xfff;
+	u32 address = ipb >> 16;
 
+	/* Without a base nothing is above the displacement. */
 	if (b2)
-		code += diag_gpr(vcpu, b2);
-	return code;
+		address = (address & 0xfff) + diag_gpr(vcpu, b2);
+	return address & 0xffff;
 }
 
 /**
@@ -102,16 +109,15 @@ static inline u16 diag_function_code(const struct kvm_vcpu *vcpu)
 int diag_intercept(struct kvm_vcpu *vcpu);
 
 /**
- * diag_handle - answer a DIAGNOSE that this module has claimed
- * @vcpu: the vCPU that was intercepted, not in problem state
- * @code: the function code, as diag_function_code() returned it
+ * diag_forward - leave a DIAGNOSE that is claimed and not served to userspace
+ * @vcpu: the vCPU that was intercepted
+ * @code: the function code, any but 0x500
  *
- * Called on the thread that runs @vcpu, with kvm->srcu held for reading.
+ * Counts it, for KVM's statistics as well.
  *
- * Return: 0 when the DIAGNOSE has completed, -EOPNOTSUPP when userspace is to
- * complete it.
+ * Return: -EOPNOTSUPP.
  */
-int diag_handle(struct kvm_vcpu *vcpu, u16 code);
+int diag_forward(struct kvm_vcpu *vcpu, unsigned int code);
 
 /**
  * virtio_ccw_notify - function code 0x500
@@ -123,11 +129,91 @@ int diag_handle(struct kvm_vcpu *vcpu, u16 code);
  * or a negative error (virtio 1.x, "Guest->Host Notification" of the channel
  * I/O transport). No other register changes, and r2 only on completion.
  *
+ * Called with kvm->srcu held for reading. Counts the outcome.
+ *
+ * Return: 0 when the DIAGNOSE has completed, -EOPNOTSUPP when userspace is to
+ * complete it.
+ */
+int virtio_ccw_notify(struct kvm_vcpu *vcpu);
+
+/**
+ * diag_handle - answer a DIAGNOSE that this module has claimed
+ * @vcpu: the vCPU that was intercepted, not in problem state
+ * @code: the function code, as diag_function_code() returned it
+ *
+ * Called on the thread that runs @vcpu, with kvm->srcu held for reading.
+ *
+ * Return: 0 when the DIAGNOSE has completed, -EOPNOTSUPP when userspace is to
+ * complete it.
+ */
+static inline int diag_handle(struct kvm_vcpu *vcpu, unsigned int code)
+{
+	if (code != DIAG_KVM_VIRTIO)
+		return diag_forward(vcpu, code);
+
+	vcpu->stat.instruction_diagnose_500++;
+	return virtio_ccw_notify(vcpu);
+}
+
+/* A notification is a write of the 8 bytes of the virtqueue's number. */
+#define NOTIFY_LEN	8
+
+/**
+ * ioeventfd_slot_write - offer a notification to a slot of the subchannel
+ * @vcpu: the vCPU that notifies
+ * @slot: the slot; its address is @schid
+ * @schid: subchannel-identification word
+ * @queue: number of the virtqueue; not in memory that anybody else can write
+ *
+ * By the rule of kvm_io_bus_cmp() for a write of 8 bytes the length must be 8,
+ * or 0 for the address alone. Whether the queue matches is for the device to say,
+ * and for nobody else. All devices of this bus are ioeventfds, which have a
+ * write function.
+ *
  * Called with kvm->srcu held for reading.
  *
- * Return: the outcome, one of DIAG_SERVED_COOKIE to DIAG_OTHER_SUBCODE.
+ * Return: true when the device has taken it.
  */
-enum diag_outcome virtio_ccw_notify(struct kvm_vcpu *vcpu);
+static inline bool ioeventfd_slot_write(struct kvm_vcpu *vcpu, const struct kvm_io_range *slot,
+					u32 schid, const u64 *queue)
+{
+	return !(slot->len & ~NOTIFY_LEN) &&
+	       !slot->dev->ops->write(vcpu, slot->dev, schid, NOTIFY_LEN, queue);
+}
+
+/**
+ * ioeventfd_slot_notify - offer a notification to any slot of the notify bus
+ * @vcpu: the vCPU that notifies
+ * @slot: the slot
+ * @schid: subchannel-identification word
+ * @queue: number of the virtqueue; not in memory that anybody else can write
+ *
+ * Called with kvm->srcu held for reading.
+ *
+ * Return: true when the slot is for the subchannel and its device has taken it.
+ */
+static inline bool ioeventfd_slot_notify(struct kvm_vcpu *vcpu, const struct kvm_io_range *slot,
+					 u32 schid, const u64 *queue)
+{
+	/* Or the compiler makes the address anew for each field. */
+	OPTIMIZER_HIDE_VAR(slot);
+	return slot->addr == schid && ioeventfd_slot_write(vcpu, slot, schid, queue);
+}
+
+/**
+ * ioeventfd_bus_search - notify the device on the bus that no cookie leads to
+ * @vcpu: the vCPU that notifies
+ * @bus: the notify bus of its VM
+ * @schid: subchannel-identification word, the address on the bus
+ * @queue: number of the virtqueue; not in memory that anybody else can write
+ *
+ * Called with kvm->srcu held for reading.
+ *
+ * Return: the index on the bus of the device that was signalled, -EOPNOTSUPP
+ * when no device accepts the notification.
+ */
+long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
+			  const u64 *queue);
 
 /**
  * ioeventfd_bus_notify - signal the device on the virtio-ccw notify bus
@@ -137,13 +223,31 @@ enum diag_outcome virtio_ccw_notify(struct kvm_vcpu *vcpu);
  * @cookie: index on the bus where the device was the last time; a hint from
  *	the guest, any value is allowed
  *
- * Called with kvm->srcu held for reading.
+ * Called with kvm->srcu held for reading. Inline for the sake of the cookie
+ * that is right, which is nearly all there is.
  *
  * Return: the index on the bus of the device that was signalled (0 or more;
  * equal to @cookie only when the cookie was right), -EOPNOTSUPP when no device
  * accepts the notification, -ENOMEM when the VM has lost its bus.
  */
-long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue, s64 cookie);
+static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue, s64 cookie)
+{
+	const struct kvm_io_bus *bus;
+	unsigned long count, i;
+
+	bus = srcu_dereference(vcpu->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], &vcpu->kvm->srcu);
+	if (unlikely(!bus))
+		return -ENOMEM;
+
+	count = bus->dev_count;
+	/* Unsigned, so that a negative cookie is out of bounds as well. */
+	if (likely((u64)cookie < count)) {
+		i = array_index_nospec((u64)cookie, count);
+		if (likely(ioeventfd_slot_notify(vcpu, &bus->range[i], schid, &queue)))
+			return cookie;
+	}
+	return ioeventfd_bus_search(vcpu, bus, schid, &queue);
+}
 
 /**
  * vms_start - begin to see VMs being created and destroyed
@@ -176,13 +280,42 @@ void vms_forget(void);
 int vms_stop(void);
 
 /**
+ * struct diag_vm - a VM that was created while the module was attached
+ * @node: in the bucket of @kvm in diag_vms
+ * @kvm: the VM
+ * @rcu: frees this after a grace period
+ */
+struct diag_vm {
+	struct hlist_node node;
+	const struct kvm *kvm;
+	struct rcu_head rcu;
+};
+
+#define DIAG_VMS_BITS	7
+extern struct hlist_head diag_vms[1 << DIAG_VMS_BITS];
+
+/**
  * vms_seen - was this VM created while the module was attached?
  * @kvm: a VM that cannot go away meanwhile
  *
  * Return: true when it was. False also when there was no memory to note it
  * down, which errs to the side that is always right.
  */
-bool vms_seen(const struct kvm *kvm);
+static inline bool vms_seen(const struct kvm *kvm)
+{
+	const struct diag_vm *vm;
+	bool seen = false;
+
+	rcu_read_lock();
+	hash_for_each_possible_rcu(diag_vms, vm, node, (unsigned long)kvm) {
+		if (vm->kvm == kvm) {
+			seen = true;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return seen;
+}
 
 /**
  * counters_start - allocate the counters

@@ -8,22 +8,35 @@
 
 #include "diag.h"
 
-enum diag_outcome virtio_ccw_notify(struct kvm_vcpu *vcpu)
+static int forward_as(enum diag_outcome outcome)
+{
+	diag_count(outcome);
+	return -EOPNOTSUPP;
+}
+
+static int complete_as(struct kvm_vcpu *vcpu, s64 r2, enum diag_outcome outcome)
+{
+	WRITE_ONCE(vcpu->run->s.regs.gprs[2], r2);
+	diag_count(outcome);
+	return 0;
+}
+
+int virtio_ccw_notify(struct kvm_vcpu *vcpu)
 {
 	s64 cookie, slot;
 
 	if (diag_gpr(vcpu, 1) != KVM_S390_VIRTIO_CCW_NOTIFY)
-		return DIAG_OTHER_SUBCODE;
+		return forward_as(DIAG_OTHER_SUBCODE);
 	if (!vcpu->kvm->arch.css_support)
-		return DIAG_NO_CSS;
+		return forward_as(DIAG_NO_CSS);
 
 	cookie = diag_gpr(vcpu, 4);
 	slot = ioeventfd_bus_notify(vcpu, diag_gpr(vcpu, 2), diag_gpr(vcpu, 3), cookie);
+	if (likely(slot == cookie) && slot >= 0)
+		return complete_as(vcpu, slot, DIAG_SERVED_COOKIE);
+	if (slot >= 0)
+		return complete_as(vcpu, slot, DIAG_SERVED_SEARCH);
 	if (slot == -EOPNOTSUPP)
-		return DIAG_NO_DEVICE;
-
-	WRITE_ONCE(vcpu->run->s.regs.gprs[2], slot);
-	if (slot < 0)
-		return DIAG_BUS_GONE;
-	return slot == cookie ? DIAG_SERVED_COOKIE : DIAG_SERVED_SEARCH;
+		return forward_as(DIAG_NO_DEVICE);
+	return complete_as(vcpu, slot, DIAG_BUS_GONE);
 }

@@ -15,22 +15,16 @@
 #include "compat.h"
 #include "diag.h"
 
-struct vm {
-	struct hlist_node node;
-	const struct kvm *kvm;
-	struct rcu_head rcu;
-};
-
 /* Written under vms_lock, read under RCU. */
-static DEFINE_HASHTABLE(vms, 7);
+struct hlist_head diag_vms[1 << DIAG_VMS_BITS];
 static DEFINE_SPINLOCK(vms_lock);
 
-static struct vm *find(const struct kvm *kvm)
+static struct diag_vm *find(const struct kvm *kvm)
 {
-	struct vm *vm;
+	struct diag_vm *vm;
 
-	hash_for_each_possible_rcu(vms, vm, node, (unsigned long)kvm,
-				   lockdep_is_held(&vms_lock))
+	lockdep_assert_held(&vms_lock);
+	hash_for_each_possible(diag_vms, vm, node, (unsigned long)kvm)
 		if (vm->kvm == kvm)
 			return vm;
 	return NULL;
@@ -39,7 +33,7 @@ static struct vm *find(const struct kvm *kvm)
 /* ftrace may call these with preemption off, so nothing here sleeps. */
 static void vm_created(const struct kvm *kvm)
 {
-	struct vm *vm = kmalloc(sizeof(*vm), GFP_NOWAIT | __GFP_NOWARN);
+	struct diag_vm *vm = kmalloc(sizeof(*vm), GFP_NOWAIT | __GFP_NOWARN);
 
 	if (!vm)
 		return;
@@ -47,7 +41,7 @@ static void vm_created(const struct kvm *kvm)
 
 	spin_lock(&vms_lock);
 	if (!find(kvm)) {
-		hash_add_rcu(vms, &vm->node, (unsigned long)kvm);
+		hash_add_rcu(diag_vms, &vm->node, (unsigned long)kvm);
 		vm = NULL;
 	}
 	spin_unlock(&vms_lock);
@@ -56,7 +50,7 @@ static void vm_created(const struct kvm *kvm)
 
 static void vm_destroyed(const struct kvm *kvm)
 {
-	struct vm *vm;
+	struct diag_vm *vm;
 
 	spin_lock(&vms_lock);
 	vm = find(kvm);
@@ -65,16 +59,6 @@ static void vm_destroyed(const struct kvm *kvm)
 	spin_unlock(&vms_lock);
 	if (vm)
 		kfree_rcu(vm, rcu);
-}
-
-bool vms_seen(const struct kvm *kvm)
-{
-	bool seen;
-
-	rcu_read_lock();
-	seen = find(kvm);
-	rcu_read_unlock();
-	return seen;
 }
 
 static unsigned long init_ip;
@@ -99,11 +83,11 @@ static struct ftrace_ops vm_ops = {
 void vms_forget(void)
 {
 	struct hlist_node *tmp;
-	struct vm *vm;
+	struct diag_vm *vm;
 	int bucket;
 
 	spin_lock(&vms_lock);
-	hash_for_each_safe(vms, bucket, tmp, vm, node) {
+	hash_for_each_safe(diag_vms, bucket, tmp, vm, node) {
 		hash_del_rcu(&vm->node);
 		kfree_rcu(vm, rcu);
 	}

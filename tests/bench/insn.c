@@ -108,7 +108,7 @@ static struct test_vm *usual_vm(struct kunit *test)
 	return vm;
 }
 
-static void usual(struct kunit *test)
+static void usual_bus(struct kunit *test)
 {
 	struct test_vm *vm = usual_vm(test);
 
@@ -126,7 +126,7 @@ static void usual(struct kunit *test)
 	report(test, vm, "0x501, forwarded", 0, 0, 0, 0, -EOPNOTSUPP);
 }
 
-static void queues(struct kunit *test)
+static void by_queues(struct kunit *test)
 {
 	static const int counts[] = { 1, 16, 64, 1000 };
 	char what[64];
@@ -148,7 +148,7 @@ static void queues(struct kunit *test)
 	}
 }
 
-static void subchannels(struct kunit *test)
+static void by_subchannels(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
 	int i;
@@ -161,7 +161,7 @@ static void subchannels(struct kunit *test)
 }
 
 /* Queues that were not registered in order; 167 shares no factor with 256. */
-static void disorder(struct kunit *test)
+static void out_of_order(struct kunit *test)
 {
 	struct test_vm *reverse = test_vm_create(test), *shuffled = test_vm_create(test);
 	int i;
@@ -180,7 +180,7 @@ static void disorder(struct kunit *test)
 }
 
 /* A yield to self, which KVM only counts. The VM was not seen being created. */
-static void left_to_kvm(struct kunit *test)
+static void not_claimed(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
 
@@ -198,7 +198,7 @@ static int thousand(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-static void calibration(struct kunit *test)
+static void calibrate(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
 	int (*saved)(struct kvm_vcpu *vcpu) = handle_diag;
@@ -218,12 +218,12 @@ static int bench_init(struct kunit *test)
 }
 
 static struct kunit_case bench_cases[] = {
-	KUNIT_CASE(calibration),
-	KUNIT_CASE(usual),
-	KUNIT_CASE(queues),
-	KUNIT_CASE(subchannels),
-	KUNIT_CASE(disorder),
-	KUNIT_CASE(left_to_kvm),
+	KUNIT_CASE(calibrate),
+	KUNIT_CASE(usual_bus),
+	KUNIT_CASE(by_queues),
+	KUNIT_CASE(by_subchannels),
+	KUNIT_CASE(out_of_order),
+	KUNIT_CASE(not_claimed),
 	{}
 };
 
@@ -232,6 +232,7 @@ static struct kunit_suite bench_suite = {
 	.init = bench_init,
 	.test_cases = bench_cases,
 };
+
 kunit_test_suite(bench_suite);
 
 MODULE_DESCRIPTION("instruction counts of KVM's DIAGNOSE handler");

@@ -252,8 +252,8 @@ static const struct {
 	[OLDER_VM] = { "attached, claim=all, VM older than the module", "claim=all" },
 };
 
-#define DIAG(code)	0x83000000U | (code)
-#define DIAG_B5(disp)	0x83005000U | (disp)
+#define DIAG(code)	(0x83000000U | (code))
+#define DIAG_B5(disp)	(0x83005000U | (disp))
 
 struct row {
 	const char *what;

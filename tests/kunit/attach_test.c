@@ -38,7 +38,7 @@ static noinline void vm_dies(struct kvm *kvm)
 	barrier_data(kvm);
 }
 
-static u64 counted(enum diag_outcome outcome)
+u64 test_counted(enum diag_outcome outcome)
 {
 	u64 sum = 0;
 	int cpu;
@@ -54,7 +54,7 @@ static u64 counted_all(void)
 	u64 sum = 0;
 
 	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
-		sum += counted(outcome);
+		sum += test_counted(outcome);
 	return sum;
 }
 
@@ -99,6 +99,7 @@ static void claim_desc(const struct claim_case *c, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "'%s'", c->list);
 }
+
 KUNIT_ARRAY_PARAM(claim, claim_cases, claim_desc);
 
 static void claim_is_parsed(struct kunit *test)
@@ -201,6 +202,7 @@ static void dispatch_desc(const struct dispatch_case *c, char *desc)
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "claim=%s, 0x%x, VM %s: %s", c->claim, c->code,
 		 c->seen ? "seen" : "older", to[c->to]);
 }
+
 KUNIT_ARRAY_PARAM(dispatch, dispatch_table, dispatch_desc);
 
 static void goes_to(struct kunit *test)
@@ -220,9 +222,9 @@ static void goes_to(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, left_to_kvm, c->to == LEFT);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), c->to == SERVED);
 	KUNIT_EXPECT_EQ(test, counted_all(), 1);
-	KUNIT_EXPECT_EQ(test, counted(DIAG_LEFT_TO_KVM), c->to == LEFT);
-	KUNIT_EXPECT_EQ(test, counted(DIAG_SERVED_COOKIE), c->to == SERVED);
-	KUNIT_EXPECT_EQ(test, counted(DIAG_OTHER_CODE), c->to == FORWARDED);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), c->to == LEFT);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), c->to == SERVED);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), c->to == FORWARDED);
 }
 
 static void problem_state_is_left_to_kvm(struct kunit *test)
@@ -234,7 +236,7 @@ static void problem_state_is_left_to_kvm(struct kunit *test)
 	test_set_gprs(vm, 3, SCHID_A, 0, 0);
 	KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), -EREMOTE);
 	KUNIT_EXPECT_EQ(test, left_to_kvm, 1);
-	KUNIT_EXPECT_EQ(test, counted(DIAG_PRIVILEGED), 1);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_PRIVILEGED), 1);
 	KUNIT_EXPECT_EQ(test, counted_all(), 1);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
 }
@@ -337,20 +339,20 @@ static struct test_vm *notifying_vm(struct kunit *test)
 /* A notification is served; by whom, the counters tell. */
 static void expect_notified(struct kunit *test, struct test_vm *vm, bool attached)
 {
-	u64 before = attached ? counted(DIAG_SERVED_COOKIE) : 0;
+	u64 before = attached ? test_counted(DIAG_SERVED_COOKIE) : 0;
 
 	test_set_gprs(vm, 3, SCHID_A, 0, 0);
 	KUNIT_EXPECT_EQ(test, test_call(vm, handle_diag), 0);
 	KUNIT_EXPECT_EQ(test, vm->vcpu->run->s.regs.gprs[2], 0);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 1);
 	if (attached)
-		KUNIT_EXPECT_EQ(test, counted(DIAG_SERVED_COOKIE), before + 1);
+		KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), before + 1);
 }
 
 static void attached_reached_detached(struct kunit *test)
 {
 	struct test_vm *vm = notifying_vm(test);
-	
+
 	expect_notified(test, vm, false);
 	KUNIT_ASSERT_EQ(test, test_attach(), 0);
 	KUNIT_EXPECT_TRUE(test, is_patched((unsigned long)handle_diag));
@@ -372,13 +374,13 @@ static void unclaimed_code_reaches_kvm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_call(vm, handle_diag), 0);
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.instruction_diagnose_9c, 1);
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.diag_9c_ignored, 1);
-	KUNIT_EXPECT_EQ(test, counted(DIAG_LEFT_TO_KVM), 1);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), 1);
 	/* Seen: forwarded. */
 	test_see(vm);
 	KUNIT_EXPECT_EQ(test, test_call(vm, handle_diag), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.instruction_diagnose_9c, 2);
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.diag_9c_ignored, 1);
-	KUNIT_EXPECT_EQ(test, counted(DIAG_OTHER_CODE), 1);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 1);
 	test_detach();
 }
 
@@ -450,6 +452,13 @@ static int write_ftrace_enabled(struct kunit *test, char value)
 	return rc;
 }
 
+static void function_without_slot_is_refused(struct kunit *test)
+{
+	handler_ip = (unsigned long)handle_diag + MCOUNT_INSN_SIZE + 2;
+	KUNIT_EXPECT_LT(test, attach_handler(), 0);
+	KUNIT_EXPECT_FALSE(test, is_patched((unsigned long)handle_diag));
+}
+
 static void ftrace_disabled_is_refused(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, write_ftrace_enabled(test, '0'), 1);
@@ -506,6 +515,7 @@ static struct kunit_case attach_cases[] = {
 	KUNIT_CASE(vm_seen_before_attach_was_complete_is_older),
 	KUNIT_CASE(taken_by_kprobe_is_refused),
 	KUNIT_CASE(taken_by_direct_call_is_refused),
+	KUNIT_CASE(function_without_slot_is_refused),
 	KUNIT_CASE(ftrace_disabled_is_refused),
 	KUNIT_CASE(ftrace_stays_enabled_while_attached),
 	KUNIT_CASE(works_beside_another_tracer),

@@ -53,8 +53,12 @@ def build_module(folder, build, sources, flags=""):
         sys.exit(f"{build}: the module could not be built without a warning")
 
 
-def boot(folder, files, commands, cpus=1, icount=False, time_limit=900):
-    """Boots the kernel with files in its root; returns its console."""
+def boot(folder, files, commands, console_file, cpus=1, icount=False, time_limit=900):
+    """Boots the kernel with files in its root.
+
+    Returns its console, which also goes to a file as it comes, and whether the
+    commands came to their end within the time limit (seconds).
+    """
     with tempfile.TemporaryDirectory(prefix="kvm-s390-diag.") as work:
         tree = pathlib.Path(work) / "tree"
         (tree / "bin").mkdir(parents=True)
@@ -79,12 +83,13 @@ def boot(folder, files, commands, cpus=1, icount=False, time_limit=900):
                 "-initrd", pathlib.Path(work) / "initrd", "-append", line]
         if icount:
             qemu += ["-icount", "shift=0,sleep=off"]
-        try:
-            done = subprocess.run(qemu, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=time_limit)
-        except subprocess.TimeoutExpired as expired:
-            return (expired.stdout or b"").decode(errors="replace"), False
-    console = done.stdout.decode(errors="replace").replace("\r", "")
+        with open(console_file, "wb") as out:
+            try:
+                subprocess.run(qemu, stdin=subprocess.DEVNULL, stdout=out,
+                               stderr=subprocess.STDOUT, timeout=time_limit)
+            except subprocess.TimeoutExpired:
+                out.write(f"\nlab: ended after {time_limit} s\n".encode())
+    console = console_file.read_bytes().decode(errors="replace").replace("\r", "")
     return console, "lab: commands ended with" in console
 
 

@@ -92,4 +92,5 @@ static struct kunit_suite decode_suite = {
 	.name = "diag-decode",
 	.test_cases = decode_cases,
 };
+
 kunit_test_suite(decode_suite);

@@ -226,15 +226,17 @@ static void differ(struct kunit *test, unsigned int n, bool mixed)
 		if (bus)
 			rcu_assign_pointer(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], bus);
 		if (!same) {
-			KUNIT_FAIL(test, "state %u: code %x r1 %llx r2 %llx r3 %llx r4 %llx", i,
-				   diag_function_code(vm->vcpu), gprs[1], gprs[2], gprs[3], gprs[4]);
+			KUNIT_FAIL(test, "state %u: code %x r1 %llx r2 %llx r3 %llx r4 %llx",
+				   i, diag_function_code(vm->vcpu), gprs[1], gprs[2], gprs[3],
+				   gprs[4]);
 			break;
 		}
 	}
 	test_detach();
-	kunit_info(test, "%u states: %llu served, %llu forwarded, %llu refused, differences: %llu of KVM's own codes, %llu bus gone, %llu found by one only",
-		   i, tally.served, tally.forwarded, tally.refused, tally.kvms_own,
-		   tally.bus_gone, tally.more_found);
+	kunit_info(test, "%u states: %llu served, %llu forwarded, %llu refused", i, tally.served,
+		   tally.forwarded, tally.refused);
+	kunit_info(test, "differences: %llu KVM's own codes, %llu bus gone, %llu found by one only",
+		   tally.kvms_own, tally.bus_gone, tally.more_found);
 	/* A run that never came to one of these has compared nothing. */
 	KUNIT_EXPECT_GT(test, tally.served, n / 10);
 	KUNIT_EXPECT_GT(test, tally.forwarded, n / 10);
@@ -263,5 +265,6 @@ static struct kunit_suite differential_suite = {
 	.name = "diag-differential",
 	.test_cases = differential_cases,
 };
+
 kunit_test_suite(differential_suite);
 MODULE_LICENSE("GPL");

@@ -11,7 +11,7 @@ here=$(dirname "$(readlink -f "$0")")
 name=$1
 config=$here/$name.kunitconfig
 source=$DIAG_CACHE/linux-source-6.1
-key=$( (cat "$config" "$source/version"; s390x-linux-gnu-gcc --version) | sha256sum | cut -c1-12)
+key=$( (grep -v '^#' "$config"; cat "$source/version"; s390x-linux-gnu-gcc --version) | sha256sum | cut -c1-12)
 dir=$DIAG_CACHE/kunit-$name-$key
 
 exec 8> "$DIAG_CACHE/kunit-$name.lock"

@@ -120,4 +120,5 @@ static struct kunit_suite race_suite = {
 	.name = "diag-race",
 	.test_cases = race_cases,
 };
+
 kunit_test_suite(race_suite);

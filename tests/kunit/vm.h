@@ -75,6 +75,9 @@ void test_set_insn(struct test_vm *vm, u8 b2, u16 d2);
 /* Calls a handler as KVM does, with kvm->srcu held. */
 int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu));
 
+/* By the module's counters, which must exist. */
+u64 test_counted(enum diag_outcome outcome);
+
 /* The module attached, as by insmod and rmmod. */
 int test_attach(void);
 void test_detach(void);

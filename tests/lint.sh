@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Static checks by the kernel's own tools. Speaks TAP. KBUILD and SOURCES come
+# from the Makefile at the top.
+cd "$(dirname "$0")/.." || exit 1
+. tests/lab/env.sh
+source=$DIAG_CACHE/linux-source-6.1
+build=$PWD/build/lint
+tests=0
+
+# result NAME OUTPUT: passed where there is no output.
+result()
+{
+	tests=$((tests + 1))
+	if [ -z "$2" ]; then
+		echo "ok $tests - $1"
+	else
+		echo "not ok $tests - $1"
+		echo "$2" | head -n 40 | sed 's/^/# /'
+	fi
+}
+
+tracked=$(git ls-files)
+kernel_c=$(echo "$tracked" | grep '\.[ch]$' | grep -v '^tests/host/vmm.c$')
+
+# One header exists to compare versions; userspace has its own integer types.
+checkpatch()
+{
+	perl "$source/scripts/checkpatch.pl" --no-tree --strict --terse --show-types -f "$@" |
+		grep -v '^total:'
+}
+for file in $kernel_c tests/host/vmm.c; do
+	case $file in
+	compat.h) ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
+	tests/host/vmm.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE ;;
+	*) ignore=NONE ;;
+	esac
+	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"
+done
+
+result "kernel-doc: diag.h" "$(perl "$source/scripts/kernel-doc" -none diag.h 2>&1)"
+
+rm -rf "$build"
+mkdir -p "$build"
+ln -s $SOURCES "$build"
+output=$($KBUILD M="$build" W=1 modules 2>&1) || result "builds" "$output"
+result "gcc W=1" "$(echo "$output" | grep -iE 'warning|error')"
+
+$KBUILD M="$build" clean > /dev/null 2>&1
+output=$($KBUILD M="$build" C=2 modules 2>&1) || result "builds with sparse" "$output"
+result "sparse" "$(echo "$output" | grep -E 'CHECK' > /dev/null || echo 'sparse did not run'
+	echo "$output" | grep -iE 'warning|error')"
+
+# Each script by itself: coccicheck stops at the first that needs what is not there.
+output=
+for script in "$source"/scripts/coccinelle/*/*.cocci; do
+	output=$output$(spatch --very-quiet -D report --no-show-diff --include-headers \
+		--cocci-file "$script" $kernel_c 2>/dev/null | grep -E '^[^ ]+\.[ch]:[0-9]+')
+done
+result "coccinelle" "$output"
+
+missing=
+for file in $tracked; do
+	case $file in
+	COPYING|*.record) continue ;;
+	esac
+	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' || missing="$missing $file"
+done
+result "SPDX in every file" "$missing"
+
+# Left behind by checkpatch.
+rm -f .checkpatch-camelcase.*
+echo "1..$tests"
