@@ -61,6 +61,11 @@ lint: setup-kunit module	## checkpatch, sparse, W=1, coccinelle, kernel-doc
 bench-insn: setup-kunit	## count instructions: KVM's own handler and this one
 	tests/bench/insn
 
+bench: host-parts	## time notifications on a real host, with and without the module
+	$(HOST) --cpus 2 --time-limit 1800 --results $(OUT)/bench \
+		--file kvm-s390-diag.ko --file $(OUT)/notify tests/bench/notify.sh
+	tests/bench/notify $(OUT)/bench
+
 clean:		## remove what was built in this tree (the lab's cache stays)
 	rm -rf build
 	[ ! -d "$(KDIR)" ] || $(KBUILD) M=$(CURDIR) clean
@@ -70,4 +75,4 @@ help:		## list what there is to make
 
 .DEFAULT_GOAL := module
 .PHONY: module setup setup-host setup-kunit host-parts demo check check-host check-kunit \
-	lint bench-insn clean help
+	lint bench-insn bench clean help

@@ -161,6 +161,9 @@ static unsigned long __init resolve(const char *name)
 
 static struct ftrace_ops direct_ops;
 
+/* An attempt to attach could not be undone. */
+static bool still_attached;
+
 /* Of "brcl 0" (call switched off) ftrace makes "brcl 15" or "brasl %r0". */
 static bool is_patched(unsigned long ip)
 {
@@ -200,7 +203,8 @@ static int __init attach_handler(void)
 		return 0;
 
 	pr_err("ftrace is switched off; set kernel.ftrace_enabled=1 and load again\n");
-	return detach_handler() ?: -EBUSY;
+	still_attached = detach_handler();
+	return -EBUSY;
 }
 
 static int __init diag_init(void)
@@ -233,14 +237,14 @@ static int __init diag_init(void)
 	rc = attach_handler();
 	if (rc)
 		goto stop_vms;
-	vms_forget();
+	vms_record();
 
 	counters_show();
 	pr_info("attached to KVM's DIAGNOSE handler\n");
 	return 0;
 
 stop_vms:
-	if (vms_stop()) {
+	if (vms_stop() || still_attached) {
 		/* ftrace has died meanwhile, and holds on to the text. */
 		pr_emerg("ftrace does not let go; the module stays in memory until the next boot\n");
 		__module_get(THIS_MODULE);

@@ -54,7 +54,7 @@ void counters_show(void)
 {
 	struct dentry *kvm_dir = debugfs_lookup("kvm", NULL);
 
-	if (!kvm_dir)
+	if (IS_ERR_OR_NULL(kvm_dir))
 		return;
 	dir = debugfs_create_dir("kvm-s390-diag", kvm_dir);
 	debugfs_create_file("total", 0444, dir, NULL, &total_fops);

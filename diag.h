@@ -60,8 +60,8 @@ enum diag_outcome {
  * @nr: number of the register, 0 to 15
  *
  * The registers are in struct kvm_run, which userspace has mapped writable.
- * What is checked must be what is used, so each register is read by exactly
- * one call of this.
+ * What is checked must be what is used, so for each use of a register there is
+ * exactly one call of this.
  *
  * Return: the value.
  */
@@ -250,7 +250,7 @@ static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 qu
 }
 
 /**
- * vms_start - begin to see VMs being created and destroyed
+ * vms_start - hook the functions that create and destroy VMs
  * @init_vm: address of KVM's kvm_arch_init_vm()
  * @destroy_vm: address of KVM's kvm_arch_destroy_vm()
  *
@@ -262,12 +262,12 @@ static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 qu
 int vms_start(unsigned long init_vm, unsigned long destroy_vm);
 
 /**
- * vms_forget - forget the VMs seen until now
+ * vms_record - from now on VMs that are created count as seen
  *
- * To be called once DIAGNOSE is attached: a VM counts as seen only if its guest
+ * To be called once DIAGNOSE is attached: the guest of a VM that counts as seen
  * can never have met KVM's own handler.
  */
-void vms_forget(void);
+void vms_record(void);
 
 /**
  * vms_stop - stop seeing VMs, and forget all

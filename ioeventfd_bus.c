@@ -17,8 +17,9 @@ static const void *const kvm_pin __used = kvm_io_bus_write;
 #define ADDR(slot) (((const struct kvm_io_range *)(slot))->addr)
 
 /*
- * The first slot whose address is not below @schid; KVM keeps the slots sorted by
- * address. At least one slot must be there.
+ * The first slot whose address is not below @schid, or the last one where there is
+ * none. KVM keeps slots of one length sorted by address; among others of length 0
+ * it may not find its own either. At least one slot must be there.
  *
  * A step halves a window whose size is a power of two, the first of which is either
  * end of the bus. Sizes are in bytes: a slot is 24 of them, and to make an address
@@ -36,7 +37,7 @@ static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsig
 	while ((step >>= 1) >= size)
 		if (ADDR(slot + step - size) < schid)
 			slot += step;
-	return slot + (ADDR(slot) < schid ? size : 0);
+	return slot;
 }
 
 /*
@@ -55,13 +56,16 @@ long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u
 		return -EOPNOTSUPP;
 	slot = first_slot(bus, count, schid);
 	end = &bus->range[count];
-	if (slot == end || slot->addr != schid)
+	if (slot->addr != schid)
 		return -EOPNOTSUPP;
 
-	/* In bytes, as above. */
+	/*
+	 * In bytes, as above. The queue is bounded by itself as well, or what is
+	 * guessed in vain speculation might lie across slots.
+	 */
 	size = (void *)end - (void *)bus->range;
 	if (*queue < count) {
-		guess = (void *)&slot[*queue] - (void *)bus->range;
+		guess = (void *)&slot[array_index_nospec(*queue, count)] - (void *)bus->range;
 		if (guess < size) {
 			const struct kvm_io_range *guessed;
 

@@ -13,7 +13,7 @@
 }
 
 # A call within the object may be resolved, or a relocation follows it.
-inside && /\tbrasl\t.*<(diag_intercept|leave_to_kvm)>$/ {
+inside && /\tbrasl\t.*<(diag_intercept|leave_to_kvm)[.>]/ {
 	calls++
 }
 

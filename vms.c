@@ -19,6 +19,9 @@
 struct hlist_head diag_vms[1 << DIAG_VMS_BITS];
 static DEFINE_SPINLOCK(vms_lock);
 
+/* Set once DIAGNOSE is attached: what is created before does not count as seen. */
+static bool recording;
+
 static struct diag_vm *find(const struct kvm *kvm)
 {
 	struct diag_vm *vm;
@@ -33,8 +36,11 @@ static struct diag_vm *find(const struct kvm *kvm)
 /* ftrace may call these with preemption off, so nothing here sleeps. */
 static void vm_created(const struct kvm *kvm)
 {
-	struct diag_vm *vm = kmalloc(sizeof(*vm), GFP_NOWAIT | __GFP_NOWARN);
+	struct diag_vm *vm;
 
+	if (!READ_ONCE(recording))
+		return;
+	vm = kmalloc(sizeof(*vm), GFP_NOWAIT | __GFP_NOWARN);
 	if (!vm)
 		return;
 	vm->kvm = kvm;
@@ -80,7 +86,7 @@ static struct ftrace_ops vm_ops = {
 	.flags = FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_RECURSION,
 };
 
-void vms_forget(void)
+static void forget_all(void)
 {
 	struct hlist_node *tmp;
 	struct diag_vm *vm;
@@ -117,6 +123,11 @@ int vms_start(unsigned long init_vm, unsigned long destroy_vm)
 	return rc;
 }
 
+void vms_record(void)
+{
+	WRITE_ONCE(recording, true);
+}
+
 int vms_stop(void)
 {
 	int rc = unregister_ftrace_function(&vm_ops);
@@ -124,6 +135,7 @@ int vms_stop(void)
 	if (rc)
 		return rc;
 	drop_filter();
-	vms_forget();
+	WRITE_ONCE(recording, false);
+	forget_all();
 	return 0;
 }

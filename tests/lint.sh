@@ -22,7 +22,9 @@ result()
 }
 
 tracked=$(git ls-files)
-kernel_c=$(echo "$tracked" | grep '\.[ch]$' | grep -v '^tests/host/vmm.c$')
+userspace='^tests/host/vmm*\.[ch]$|^tests/bench/notify\.c$'
+kernel_c=$(echo "$tracked" | grep '\.[ch]$' | grep -vE "$userspace")
+userspace_c=$(echo "$tracked" | grep -E "$userspace")
 
 # One header exists to compare versions; userspace has its own integer types.
 checkpatch()
@@ -30,10 +32,10 @@ checkpatch()
 	perl "$source/scripts/checkpatch.pl" --no-tree --strict --terse --show-types -f "$@" |
 		grep -v '^total:'
 }
-for file in $kernel_c tests/host/vmm.c; do
+for file in $kernel_c $userspace_c; do
 	case $file in
 	compat.h) ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
-	tests/host/vmm.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE ;;
+	tests/host/vm*|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE ;;
 	*) ignore=NONE ;;
 	esac
 	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"
@@ -63,7 +65,7 @@ result "coccinelle" "$output"
 missing=
 for file in $tracked; do
 	case $file in
-	COPYING|*.record) continue ;;
+	COPYING|*.record|*.svg) continue ;;
 	esac
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' || missing="$missing $file"
 done

@@ -15,8 +15,6 @@
 #include "vm.h"
 
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
-static int (*register_dev)(struct kvm *kvm, enum kvm_bus bus, gpa_t addr, int len,
-			   struct kvm_io_device *dev);
 
 /* As little as a device can do: it compares the queue and signals nobody. */
 struct queue_device {
@@ -49,10 +47,7 @@ static void add(struct kunit *test, struct test_vm *vm, u32 schid, u64 queue)
 	KUNIT_ASSERT_NOT_NULL(test, device);
 	device->queue = queue;
 	kvm_iodevice_init(&device->dev, &device_ops);
-	mutex_lock(&vm->kvm->slots_lock);
-	KUNIT_EXPECT_EQ(test, register_dev(vm->kvm, KVM_VIRTIO_CCW_NOTIFY_BUS, schid, 8,
-					   &device->dev), 0);
-	mutex_unlock(&vm->kvm->slots_lock);
+	test_register(test, vm, schid, 8, &device->dev);
 }
 
 /* Between two readings of the clock with nothing, and with a call, between. */
@@ -211,9 +206,7 @@ static void calibrate(struct kunit *test)
 static int bench_init(struct kunit *test)
 {
 	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
-	register_dev = (void *)test_symbol("kvm_io_bus_register_dev");
 	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
-	KUNIT_ASSERT_NOT_NULL(test, register_dev);
 	return 0;
 }
 

@@ -9,232 +9,47 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include <linux/kvm.h>
 
-#define MODULE_FILE	"kvm-s390-diag.ko"
-#define MODULE_NAME	"kvm_s390_diag"
-#define COUNTERS	"/sys/kernel/debug/kvm/kvm-s390-diag/total"
+#include "vm.h"
+
 #define CYCLES		20
 #define ROUNDS		15
 #define LOOPS		2000
 
-#define GUEST_SIZE	0x100000UL
-#define GUEST_CODE	0x10000UL
-#define LC_PGM_CODE	0x8e
-#define LC_PGM_OLD_PSW	0x150
-#define LC_PGM_NEW_PSW	0x1d0
-/* Reached by LPSWE with 12 bits of displacement and no base. */
-#define DONE_PSW	0xf00
-
-#define PSW_SUPERVISOR	0x0000000180000000UL
-#define PSW_PROBLEM	0x0001000180000000UL
-#define PSW_WAIT	0x0002000180000000UL
-#define AT_DONE		0xd0e0UL
-#define AT_PGM		0xbad0UL
-
-#define ICPT_INST	0x04
-#define ICPT_WAIT	0x1c
 #define PGM_PRIVILEGED	2
 
 /* Two subchannels of subchannel set 0. */
 #define SCHID_A		0x00010005U
 #define SCHID_B		0x00010007U
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
-struct psw {
-	uint64_t mask, addr;
+/* A VM with queues A/0, A/1 and B/0, and the eventfds of these. */
+struct test_vm {
+	struct vm vm;
+	int a0, a1, b0;
 };
 
-struct vm {
-	int fd, vcpu;
-	uint8_t *mem;
-	struct kvm_run *run;
-	int a0, a1, b0;		/* eventfds of the registered queues */
-};
-
-static void die(const char *fmt, ...)
+static void test_vm_create(struct test_vm *t, bool css)
 {
-	va_list ap;
-
-	va_start(ap, fmt);
-	fprintf(stderr, "vmm: ");
-	vfprintf(stderr, fmt, ap);
-	fprintf(stderr, "\n");
-	va_end(ap);
-	exit(2);
+	vm_create(&t->vm, css);
+	t->a0 = queue_add(&t->vm, SCHID_A, 0, -1);
+	t->a1 = queue_add(&t->vm, SCHID_A, 1, -1);
+	t->b0 = queue_add(&t->vm, SCHID_B, 0, -1);
 }
 
-static int xioctl(int fd, unsigned long request, void *arg, const char *what)
+static void test_vm_destroy(struct test_vm *t)
 {
-	int ret = ioctl(fd, request, arg);
-
-	if (ret < 0)
-		die("%s: %s", what, strerror(errno));
-	return ret;
-}
-
-/* The module */
-
-static int module_load(const char *param)
-{
-	int fd = open(MODULE_FILE, O_RDONLY);
-	int ret;
-
-	if (fd < 0)
-		die("%s: %s", MODULE_FILE, strerror(errno));
-	ret = syscall(SYS_finit_module, fd, param, 0);
-	close(fd);
-	return ret;
-}
-
-static void attach(const char *param)
-{
-	if (module_load(param))
-		die("loading the module with '%s': %s", param, strerror(errno));
-}
-
-static void detach(void)
-{
-	if (syscall(SYS_delete_module, MODULE_NAME, O_NONBLOCK))
-		die("unloading the module: %s", strerror(errno));
-}
-
-/* Sum of the counters whose name starts with prefix; 0 when not attached. */
-static uint64_t counted(const char *prefix)
-{
-	FILE *f = fopen(COUNTERS, "r");
-	uint64_t value, sum = 0;
-	char name[64];
-
-	if (!f)
-		return 0;
-	while (fscanf(f, "%63s %" SCNu64, name, &value) == 2)
-		if (!strncmp(name, prefix, strlen(prefix)))
-			sum += value;
-	fclose(f);
-	return sum;
-}
-
-/* The VM */
-
-static int add_queue(struct vm *vm, uint32_t schid, uint64_t queue, int fd, bool remove)
-{
-	struct kvm_ioeventfd ioeventfd = {
-		.datamatch = queue,
-		.addr = schid,
-		.len = 8,
-		.fd = fd >= 0 ? fd : eventfd(0, EFD_NONBLOCK),
-		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY |
-			 (remove ? KVM_IOEVENTFD_FLAG_DEASSIGN : 0),
-	};
-
-	xioctl(vm->fd, KVM_IOEVENTFD, &ioeventfd, "KVM_IOEVENTFD");
-	return ioeventfd.fd;
-}
-
-static void vm_create(struct vm *vm, bool css)
-{
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_S390_CSS_SUPPORT };
-	struct kvm_userspace_memory_region region = { .memory_size = GUEST_SIZE };
-	const struct psw done = { PSW_WAIT, AT_DONE }, pgm = { PSW_WAIT, AT_PGM };
-	int kvm = open("/dev/kvm", O_RDWR);
-	int size;
-
-	if (kvm < 0)
-		die("/dev/kvm: %s; is kvm.ko loaded?", strerror(errno));
-	vm->fd = xioctl(kvm, KVM_CREATE_VM, NULL, "KVM_CREATE_VM");
-	size = xioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL, "KVM_GET_VCPU_MMAP_SIZE");
-	close(kvm);
-
-	/* Guest memory begins at a segment boundary of the address space. */
-	vm->mem = mmap(NULL, 2 * GUEST_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (vm->mem == MAP_FAILED)
-		die("guest memory: %s", strerror(errno));
-	vm->mem += -(uintptr_t)vm->mem & (GUEST_SIZE - 1);
-	region.userspace_addr = (uintptr_t)vm->mem;
-	xioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION");
-	memcpy(vm->mem + LC_PGM_NEW_PSW, &pgm, sizeof(pgm));
-	memcpy(vm->mem + DONE_PSW, &done, sizeof(done));
-
-	vm->vcpu = xioctl(vm->fd, KVM_CREATE_VCPU, NULL, "KVM_CREATE_VCPU");
-	if (css)
-		xioctl(vm->vcpu, KVM_ENABLE_CAP, &cap, "KVM_CAP_S390_CSS_SUPPORT");
-	vm->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu, 0);
-	if (vm->run == MAP_FAILED)
-		die("kvm_run: %s", strerror(errno));
-
-	vm->a0 = add_queue(vm, SCHID_A, 0, -1, false);
-	vm->a1 = add_queue(vm, SCHID_A, 1, -1, false);
-	vm->b0 = add_queue(vm, SCHID_B, 0, -1, false);
-}
-
-static void vm_destroy(struct vm *vm)
-{
-	int size = sysconf(_SC_PAGESIZE);
-
-	munmap(vm->run, size);
-	close(vm->vcpu);
-	close(vm->fd);
-	close(vm->a0);
-	close(vm->a1);
-	close(vm->b0);
-	munmap(vm->mem, GUEST_SIZE);
-}
-
-static uint64_t eventfd_take(int fd)
-{
-	uint64_t count;
-
-	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
-}
-
-static void vm_start(struct vm *vm, const void *code, size_t size, uint64_t psw_mask)
-{
-	memcpy(vm->mem + GUEST_CODE, code, size);
-	vm->run->psw_mask = psw_mask;
-	vm->run->psw_addr = GUEST_CODE;
-	vm->run->kvm_dirty_regs = KVM_SYNC_GPRS;
-}
-
-static void vcpu_run(struct vm *vm)
-{
-	int ret;
-
-	do {
-		ret = ioctl(vm->vcpu, KVM_RUN, 0);
-	} while (ret < 0 && errno == EINTR);
-	if (ret < 0)
-		die("KVM_RUN: %s", strerror(errno));
-}
-
-static bool at_wait(const struct vm *vm, uint64_t addr)
-{
-	return vm->run->exit_reason == KVM_EXIT_S390_SIEIC &&
-	       vm->run->s390_sieic.icptcode == ICPT_WAIT && vm->run->psw_addr == addr;
-}
-
-static bool at_diagnose(const struct vm *vm)
-{
-	return vm->run->exit_reason == KVM_EXIT_S390_SIEIC &&
-	       vm->run->s390_sieic.icptcode == ICPT_INST &&
-	       vm->run->s390_sieic.ipa >> 8 == 0x83;
+	vm_destroy(&t->vm);
+	close(t->a0);
+	close(t->a1);
+	close(t->b0);
 }
 
 /* The rows: what a guest issues, and who must answer. */
@@ -329,17 +144,18 @@ struct outcome {
 	uint64_t counted_all;
 };
 
-static const char *const counters[] = { "served", "forwarded", "left_to_kvm", "privileged",
-					"bus_gone" };
+static const char *const counters[] = { "served_cookie", "served_search", "forwarded",
+					"left_to_kvm", "privileged", "bus_gone" };
 
-static void run_instruction(struct vm *vm, const struct row *row, struct outcome *out)
+static void run_instruction(struct test_vm *t, const struct row *row, struct outcome *out)
 {
 	const uint32_t code[] = { row->insn, 0xb2b20000 | DONE_PSW };
+	struct vm *vm = &t->vm;
 	__u64 *gprs = vm->run->s.regs.gprs;
 	uint16_t pgm;
 	int i;
 
-	vm_start(vm, code, sizeof(code), row->problem_state ? PSW_PROBLEM : PSW_SUPERVISOR);
+	vm_start(vm, 0, code, sizeof(code), row->problem_state ? PSW_PROBLEM : PSW_SUPERVISOR);
 	/* A different value in each register that the row does not name. */
 	for (i = 0; i < 16; i++)
 		gprs[i] = 0x0101010101010101ULL * (0x80 + i);
@@ -353,9 +169,9 @@ static void run_instruction(struct vm *vm, const struct row *row, struct outcome
 	vcpu_run(vm);
 
 	memcpy(out->gprs, gprs, sizeof(out->gprs));
-	out->queue[0] = eventfd_take(vm->a0);
-	out->queue[1] = eventfd_take(vm->a1);
-	out->queue[2] = eventfd_take(vm->b0);
+	out->queue[0] = eventfd_take(t->a0);
+	out->queue[1] = eventfd_take(t->a1);
+	out->queue[2] = eventfd_take(t->b0);
 	if (at_diagnose(vm)) {
 		out->answer = USERSPACE;
 		sprintf(out->exit, "SIEIC %04x %08x", vm->run->s390_sieic.ipa,
@@ -381,7 +197,7 @@ static void run_instruction(struct vm *vm, const struct row *row, struct outcome
 	}
 }
 
-static void run_row(struct vm *vm, const struct row *row, struct outcome *out)
+static void run_row(struct test_vm *vm, const struct row *row, struct outcome *out)
 {
 	uint64_t before[ARRAY_SIZE(counters)];
 	size_t i;
@@ -407,7 +223,9 @@ static const char *expected_counter(const struct row *row, bool ours)
 		return "privileged";
 	if (!ours)
 		return "left_to_kvm";
-	return row->ours == IN_KERNEL ? "served" : "forwarded";
+	if (row->ours != IN_KERNEL)
+		return "forwarded";
+	return (int64_t)row->r4 == row->r2_out ? "served_cookie" : "served_search";
 }
 
 /* What differs from the table of behaviour, in words; NULL when nothing does. */
@@ -438,6 +256,8 @@ static const char *row_judge(const struct row *row, enum mode mode, const struct
 		return "the exit is wrong";
 	if (answer == REFUSED && strcmp(out->exit, "privileged operation"))
 		return "the program interruption is wrong";
+	if (mode == KVM_ALONE && access("/sys/module/" MODULE_NAME, F_OK) == 0)
+		return "the module is there";
 	if (mode != KVM_ALONE && (out->counted_all != 1 || strcmp(out->counted_as, counter)))
 		return "the module counted it wrongly";
 	return NULL;
@@ -461,7 +281,7 @@ static void print_row(const struct row *row, const struct outcome *out, const ch
 	printf("%-36s%-20s%-46s%-11s%-11s%" PRIu64 " %" PRIu64 " %" PRIu64 "   %s%s%s\n",
 	       row->what, insn, regs,
 	       out->answer == USERSPACE ? "userspace" :
-	       !strcmp(out->counted_as, "served") ? "module" : "KVM",
+	       !strncmp(out->counted_as, "served", 6) ? "module" : "KVM",
 	       r2, out->queue[0], out->queue[1], out->queue[2], out->exit,
 	       wrong ? "   <-- " : "", wrong ?: "");
 }
@@ -483,7 +303,7 @@ static void report(bool tap, bool ok, const char *fmt, ...)
 	printf("\n");
 }
 
-static void test_row(bool tap, enum mode mode, struct vm *vm, const struct row *row)
+static void test_row(bool tap, enum mode mode, struct test_vm *vm, const struct row *row)
 {
 	struct outcome out;
 	const char *wrong;
@@ -498,13 +318,13 @@ static void test_row(bool tap, enum mode mode, struct vm *vm, const struct row *
 
 static void run_rows(bool tap, enum mode mode)
 {
-	struct vm css, no_css;
+	struct test_vm css, no_css;
 	size_t i;
 
 	if (mode != OLDER_VM && modes[mode].param)
 		attach(modes[mode].param);
-	vm_create(&css, true);
-	vm_create(&no_css, false);
+	test_vm_create(&css, true);
+	test_vm_create(&no_css, false);
 	if (mode == OLDER_VM)
 		attach(modes[mode].param);
 
@@ -517,48 +337,20 @@ static void run_rows(bool tap, enum mode mode)
 		test_row(tap, mode, rows[i].no_css ? &no_css : &css, &rows[i]);
 
 	/* A cookie learned, then made stale by a queue that goes away below it. */
-	add_queue(&css, SCHID_A, 0, css.a0, true);
+	queue_remove(&css.vm, SCHID_A, 0, css.a0);
 	for (i = 0; i < ARRAY_SIZE(rows_without_a0); i++)
 		test_row(tap, mode, &css, &rows_without_a0[i]);
 
-	vm_destroy(&css);
-	vm_destroy(&no_css);
+	test_vm_destroy(&css);
+	test_vm_destroy(&no_css);
 	if (modes[mode].param)
 		detach();
-}
-
-/*
- * A guest that notifies in a loop: r7 counts, r6 is how often still, r8 is the
- * subchannel, r9 is what changes the queue each time, r2 comes back as cookie.
- */
-static const uint32_t notify_loop[] = {
-	0xb9040028,	/* lgr r2,r8 */
-	0xb9820039,	/* xgr r3,r9 */
-	0x83000500,	/* diag 0,0,0x500 */
-	0xb9040042,	/* lgr r4,r2 */
-	0xa77b0001,	/* aghi r7,1 */
-	0xa767fff6,	/* brctg r6,back to the lgr */
-	0xb2b20000 | DONE_PSW,
-};
-
-static void start_loop(struct vm *vm, uint64_t count, uint64_t queue, uint64_t queue_change)
-{
-	__u64 *gprs = vm->run->s.regs.gprs;
-
-	vm_start(vm, notify_loop, sizeof(notify_loop), PSW_SUPERVISOR);
-	gprs[1] = 3;
-	gprs[3] = queue;
-	gprs[4] = -1;
-	gprs[6] = count;
-	gprs[7] = 0;
-	gprs[8] = SCHID_A;
-	gprs[9] = queue_change;
 }
 
 /* Load and unload under a guest that notifies */
 
 struct notifier {
-	struct vm vm;
+	struct test_vm t;
 	uint64_t exits;		/* written by the vCPU's thread only */
 	bool stop;
 };
@@ -566,17 +358,19 @@ struct notifier {
 /* Queues 0 and 1 of subchannel A in turn; only the former is registered. */
 static void *notifier_thread(void *arg)
 {
+	const struct loop loop = { .schid = SCHID_A, .count = UINT64_MAX, .queue_change = 1 };
 	struct notifier *n = arg;
+	struct vm *vm = &n->t.vm;
 
-	start_loop(&n->vm, UINT64_MAX, 1, 1);
+	start_loop(vm, 0, &loop);
 	for (;;) {
-		vcpu_run(&n->vm);
-		if (!at_diagnose(&n->vm))
+		vcpu_run(vm);
+		if (!at_diagnose(vm))
 			break;
 		__atomic_fetch_add(&n->exits, 1, __ATOMIC_RELEASE);
 		if (__atomic_load_n(&n->stop, __ATOMIC_ACQUIRE)) {
-			n->vm.run->s.regs.gprs[6] = 1;
-			n->vm.run->kvm_dirty_regs = KVM_SYNC_GPRS;
+			vm->run->s.regs.gprs[6] = 1;
+			vm->run->kvm_dirty_regs = KVM_SYNC_GPRS;
 		}
 	}
 	return NULL;
@@ -604,8 +398,8 @@ static void run_cycles(bool tap)
 	pthread_t thread;
 	int i;
 
-	vm_create(&n.vm, true);
-	add_queue(&n.vm, SCHID_A, 1, n.vm.a1, true);
+	test_vm_create(&n.t, true);
+	queue_remove(&n.t.vm, SCHID_A, 1, n.t.a1);
 	if (pthread_create(&thread, NULL, notifier_thread, &n))
 		die("no thread for the vCPU");
 	for (i = 0; i < CYCLES && went_on; i++) {
@@ -625,45 +419,41 @@ static void run_cycles(bool tap)
 	__atomic_store_n(&n.stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
 
-	issued = n.vm.run->s.regs.gprs[7];
-	events = eventfd_take(n.vm.a0);
+	issued = n.t.vm.run->s.regs.gprs[7];
+	events = eventfd_take(n.t.a0);
 	report(tap, went_on, "the guest goes on while the module comes and goes, %d times", i);
 	report(tap, took_part, "the module serves and forwards in every cycle (%" PRIu64
 	       " and %" PRIu64 " in all)", served, forwarded);
-	report(tap, at_wait(&n.vm, AT_DONE) && issued == events + n.exits,
+	report(tap, at_wait(&n.t.vm, AT_DONE) && issued == events + n.exits,
 	       "every notification is accounted for: %" PRIu64 " = %" PRIu64 " events + %"
 	       PRIu64 " exits", issued, events, n.exits);
 	report(tap, events == issued / 2 || events == (issued + 1) / 2,
 	       "none reached the wrong side");
-	vm_destroy(&n.vm);
+	test_vm_destroy(&n.t);
 }
 
 /* Time of a notification */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* Nanoseconds a notification, served in the kernel or by this program. */
-static uint64_t time_loop(struct vm *vm, bool in_kernel)
+static uint64_t time_loop(struct test_vm *t, bool in_kernel)
 {
+	const struct loop loop = {
+		.schid = SCHID_A, .count = LOOPS, .queue = in_kernel ? 0 : 7,
+	};
 	const uint64_t one = 1;
+	struct vm *vm = &t->vm;
 	uint64_t start;
 
-	start_loop(vm, LOOPS, in_kernel ? 0 : 7, 0);
+	start_loop(vm, 0, &loop);
 	start = now_ns();
 	for (vcpu_run(vm); at_diagnose(vm); vcpu_run(vm)) {
-		if (write(vm->a0, &one, sizeof(one)) != sizeof(one))
+		if (write(t->a0, &one, sizeof(one)) != sizeof(one))
 			die("eventfd: %s", strerror(errno));
 		vm->run->s.regs.gprs[2] = 0;
 		vm->run->kvm_dirty_regs = KVM_SYNC_GPRS;
 	}
 	start = now_ns() - start;
-	if (!at_wait(vm, AT_DONE) || eventfd_take(vm->a0) != LOOPS)
+	if (!at_wait(vm, AT_DONE) || eventfd_take(t->a0) != LOOPS)
 		die("the timed loop lost notifications");
 	return start / LOOPS;
 }
@@ -684,18 +474,18 @@ static uint64_t median(uint64_t *v)
 static void print_times(void)
 {
 	static uint64_t ns[2][2][ROUNDS];
-	struct vm vm;
+	struct test_vm vm;
 	int round, attached;
 
 	for (round = 0; round < ROUNDS; round++) {
 		for (attached = 0; attached < 2; attached++) {
 			if (attached)
 				attach("");
-			vm_create(&vm, true);
+			test_vm_create(&vm, true);
 			time_loop(&vm, true);
 			ns[attached][0][round] = time_loop(&vm, true);
 			ns[attached][1][round] = time_loop(&vm, false);
-			vm_destroy(&vm);
+			test_vm_destroy(&vm);
 			if (attached)
 				detach();
 		}

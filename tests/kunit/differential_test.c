@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * This handler and KVM's own on the same random vCPU states: the results must be
- * the same but for what design.rst names.
+ * the same but for what README.md names.
  */
 #include <linux/ftrace.h>
 #include <linux/ktime.h>
@@ -10,7 +10,8 @@
 
 #include "vm.h"
 
-#define STATES_PER_BUS	2000
+/* Each takes a file descriptor until the test ends. */
+#define BUSES	500
 
 struct result {
 	int rc;
@@ -213,7 +214,7 @@ static void differ(struct kunit *test, unsigned int n, bool mixed)
 		struct kvm_io_bus *bus = NULL;
 		bool same;
 
-		if (i % STATES_PER_BUS == 0) {
+		if (i % (n / BUSES + 1) == 0) {
 			vm = random_vm(test, mixed);
 			test_see(vm);
 		}
@@ -238,8 +239,8 @@ static void differ(struct kunit *test, unsigned int n, bool mixed)
 	kunit_info(test, "differences: %llu KVM's own codes, %llu bus gone, %llu found by one only",
 		   tally.kvms_own, tally.bus_gone, tally.more_found);
 	/* A run that never came to one of these has compared nothing. */
-	KUNIT_EXPECT_GT(test, tally.served, n / 10);
-	KUNIT_EXPECT_GT(test, tally.forwarded, n / 10);
+	KUNIT_EXPECT_GT(test, tally.served, n / 20);
+	KUNIT_EXPECT_GT(test, tally.forwarded, n / 20);
 	KUNIT_EXPECT_GT(test, tally.refused, 0);
 	KUNIT_EXPECT_GT(test, tally.kvms_own, 0);
 	KUNIT_EXPECT_GT(test, tally.bus_gone, 0);

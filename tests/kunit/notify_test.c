@@ -3,6 +3,8 @@
 #include <linux/debugfs.h>
 #include <linux/fdtable.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
+#include <kvm/iodev.h>
 
 #include "vm.h"
 
@@ -220,6 +222,73 @@ static void other_lengths_are_passed_over(struct kunit *test)
 	expect_served(test, vm, SCHID_A, 0, -1, 1);
 }
 
+/* A device that takes whatever it is offered, and counts it. */
+struct greedy {
+	struct kvm_io_device dev;
+	unsigned int *calls;
+};
+
+static int greedy_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr,
+			int len, const void *val)
+{
+	(*container_of(this, struct greedy, dev)->calls)++;
+	return 0;
+}
+
+static void greedy_destructor(struct kvm_io_device *this)
+{
+	kfree(container_of(this, struct greedy, dev));
+}
+
+static const struct kvm_io_device_ops greedy_ops = {
+	.write = greedy_write,
+	.destructor = greedy_destructor,
+};
+
+static void add_greedy(struct kunit *test, struct test_vm *vm, u32 schid, int len,
+		       unsigned int *calls)
+{
+	struct greedy *greedy = kzalloc(sizeof(*greedy), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, greedy);
+	greedy->calls = calls;
+	kvm_iodevice_init(&greedy->dev, &greedy_ops);
+	test_register(test, vm, schid, len, &greedy->dev);
+}
+
+/* ioeventfds look at the address too; it must not come to that. */
+static void only_slots_of_the_subchannel_are_called(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	unsigned int right = 0, wrong = 0;
+
+	add_greedy(test, vm, SCHID_A, 8, &right);
+	add_greedy(test, vm, SCHID_B, 8, &wrong);
+	/* By the cookie, and by the number of the queue: slot 1. */
+	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A, 1, 1), DIAG_SERVED_SEARCH);
+	KUNIT_EXPECT_EQ(test, r2(vm), 0);
+	KUNIT_EXPECT_EQ(test, right, 1);
+	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A - 1, 0, 0), DIAG_NO_DEVICE);
+	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_B + 1, 0, 1), DIAG_NO_DEVICE);
+	KUNIT_EXPECT_EQ(test, right, 1);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+static void only_lengths_8_and_0_are_called(struct kunit *test)
+{
+	static const int lengths[] = { 1, 2, 4 };
+	unsigned int wrong = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		struct test_vm *vm = test_vm_create(test);
+
+		add_greedy(test, vm, SCHID_A, lengths[i], &wrong);
+		KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A, 0, 0), DIAG_NO_DEVICE);
+		KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A, 0, -1), DIAG_NO_DEVICE);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
 static void queues_out_of_order(struct kunit *test)
 {
 	static const u64 order[] = { 7, 2, 5, 0, 6, 1, 4, 3 };
@@ -332,6 +401,8 @@ static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(wildcard_takes_every_queue),
 	KUNIT_CASE(length_0_matches_the_address),
 	KUNIT_CASE(other_lengths_are_passed_over),
+	KUNIT_CASE(only_slots_of_the_subchannel_are_called),
+	KUNIT_CASE(only_lengths_8_and_0_are_called),
 	KUNIT_CASE(queues_out_of_order),
 	KUNIT_CASE(queues_with_gaps),
 	KUNIT_CASE(queue_registered_again),

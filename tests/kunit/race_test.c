@@ -3,6 +3,7 @@
  * vCPUs notify while one thread registers and unregisters devices and another
  * one attaches and detaches.
  */
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -18,6 +19,8 @@ struct notifier {
 	struct test_vm vm;	/* its vcpu is its own, the rest is shared */
 	struct task_struct *task;
 	u64 completed, forwarded, wrong;
+	/* Of the queues that come and go. */
+	u64 there, gone;
 };
 
 /* Queues 0 and 2 are always there, 1 and 3 come and go, 4 never is. */
@@ -37,30 +40,34 @@ static int notifier_thread(void *arg)
 			n->completed++;
 			cookie = gprs[2];
 			n->wrong += queue == QUEUES;
+			n->there += queue & 1;
 		} else {
 			n->forwarded++;
 			n->wrong += rc != -EOPNOTSUPP || gprs[2] != SCHID_A ||
 				    queue == 0 || queue == 2;
+			n->gone += queue & 1;
 		}
 		cond_resched();
 	}
 	return 0;
 }
 
+/* Returns how often KVM has refused a change. */
 static int bus_thread(void *arg)
 {
 	struct test_vm *vm = arg;
+	int refused = 0;
 
 	while (!kthread_should_stop()) {
-		test_assign(vm, SCHID_A, 8, 1, -1);
-		test_assign(vm, SCHID_A - 1, 8, 0, -1);
-		test_assign(vm, SCHID_A, 8, 3, -1);
-		test_deassign(vm, SCHID_A, 8, 1, -1);
-		test_deassign(vm, SCHID_A - 1, 8, 0, -1);
-		test_deassign(vm, SCHID_A, 8, 3, -1);
+		refused += !!test_assign(vm, SCHID_A, 8, 1, -1);
+		refused += !!test_assign(vm, SCHID_A - 1, 8, 0, -1);
+		refused += !!test_assign(vm, SCHID_A, 8, 3, -1);
+		refused += !!test_deassign(vm, SCHID_A, 8, 1, -1);
+		refused += !!test_deassign(vm, SCHID_A - 1, 8, 0, -1);
+		refused += !!test_deassign(vm, SCHID_A, 8, 3, -1);
 		cond_resched();
 	}
-	return 0;
+	return refused;
 }
 
 static void race(struct kunit *test)
@@ -68,7 +75,7 @@ static void race(struct kunit *test)
 	struct test_vm *vm = test_vm_create(test);
 	struct notifier *n = kunit_kcalloc(test, VCPUS, sizeof(*n), GFP_KERNEL);
 	struct task_struct *bus;
-	u64 completed = 0, forwarded = 0;
+	u64 completed = 0, forwarded = 0, there = 0, gone = 0, ours = 0;
 	unsigned int cycle;
 	int i;
 
@@ -93,21 +100,27 @@ static void race(struct kunit *test)
 		wake_up_process(n[i].task);
 
 	for (cycle = 0; cycle < TEST_RACES; cycle++) {
-		KUNIT_EXPECT_EQ(test, test_attach(), 0);
-		cond_resched();
+		KUNIT_ASSERT_EQ(test, test_attach(), 0);
+		msleep(20);
+		ours += test_counted(DIAG_SERVED_COOKIE) + test_counted(DIAG_SERVED_SEARCH);
 		test_detach();
 	}
 
-	kthread_stop(bus);
+	KUNIT_EXPECT_EQ(test, kthread_stop(bus), 0);
 	for (i = 0; i < VCPUS; i++) {
 		kthread_stop(n[i].task);
 		completed += n[i].completed;
 		forwarded += n[i].forwarded;
+		there += n[i].there;
+		gone += n[i].gone;
 		KUNIT_EXPECT_EQ(test, n[i].wrong, 0);
 	}
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);
 	KUNIT_EXPECT_GT(test, completed, 10 * TEST_RACES);
 	KUNIT_EXPECT_GT(test, forwarded, TEST_RACES);
+	KUNIT_EXPECT_GT(test, there, 0);
+	KUNIT_EXPECT_GT(test, gone, 0);
+	KUNIT_EXPECT_GT(test, ours, TEST_RACES);
 	kunit_info(test, "%llu served, %llu forwarded, %u cycles", completed, forwarded, cycle);
 }
 

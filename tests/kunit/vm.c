@@ -143,6 +143,21 @@ int test_deassign(struct test_vm *vm, u32 schid, int len, u64 queue, int fd)
 		      KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
+void test_register(struct kunit *test, struct test_vm *vm, u32 schid, int len,
+		   struct kvm_io_device *dev)
+{
+	static int (*register_dev)(struct kvm *kvm, enum kvm_bus bus, gpa_t addr, int len,
+				   struct kvm_io_device *dev);
+
+	if (!register_dev)
+		register_dev = (void *)test_symbol("kvm_io_bus_register_dev");
+	KUNIT_ASSERT_NOT_NULL(test, register_dev);
+	mutex_lock(&vm->kvm->slots_lock);
+	KUNIT_EXPECT_EQ(test, register_dev(vm->kvm, KVM_VIRTIO_CCW_NOTIFY_BUS, schid, len, dev),
+			0);
+	mutex_unlock(&vm->kvm->slots_lock);
+}
+
 void test_set_gprs(struct test_vm *vm, u64 r1, u64 r2, u64 r3, u64 r4)
 {
 	__u64 *gprs = vm->vcpu->run->s.regs.gprs;

@@ -61,6 +61,10 @@ int test_assign(struct test_vm *vm, u32 schid, int len, u64 queue, int fd);
 int test_assign_wildcard(struct test_vm *vm, u32 schid, int len);
 int test_deassign(struct test_vm *vm, u32 schid, int len, u64 queue, int fd);
 
+/* A device of the test's own on the bus, freed by its destructor. */
+void test_register(struct kunit *test, struct test_vm *vm, u32 schid, int len,
+		   struct kvm_io_device *dev);
+
 static inline struct kvm_io_bus *test_bus(struct test_vm *vm)
 {
 	return rcu_dereference_protected(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], 1);

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# What "make bench" runs on the host.
+modprobe kvm
+uname -r > /out/release
+# Shown as it comes, and kept.
+{ ./notify; echo $? > /tmp/status; } | tee /out/log
+exit "$(cat /tmp/status)"
