@@ -15,7 +15,8 @@ here=$(dirname "$(readlink -f "$0")")
 packages="ca-certificates cpio gcc-s390x-linux-gnu iproute2 kmod
 	libc6-dev-s390x-cross python3 util-linux xz-utils"
 packages_host="gnuplot-nox hercules"
-packages_kunit="bc bison coccinelle flex libelf-dev libssl-dev linux-source-6.1 qemu-system-misc
+packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev linux-source-6.1
+	perl qemu-system-misc
 	sparse"
 
 say()
