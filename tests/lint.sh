@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 source=$DIAG_CACHE/linux-source-6.1
 build=$PWD/build/lint
 tests=0
+failed=0
 
 # result NAME OUTPUT: passed where there is no output.
 result()
@@ -16,6 +17,7 @@ result()
 	if [ -z "$2" ]; then
 		echo "ok $tests - $1"
 	else
+		failed=$((failed + 1))
 		echo "not ok $tests - $1"
 		echo "$2" | head -n 40 | sed 's/^/# /'
 	fi
@@ -35,7 +37,7 @@ checkpatch()
 for file in $kernel_c $userspace_c; do
 	case $file in
 	compat.h) ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
-	tests/host/vm*|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE ;;
+	tests/host/vm*|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO ;;
 	*) ignore=NONE ;;
 	esac
 	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"
@@ -74,3 +76,4 @@ result "SPDX in every file" "$missing"
 # Left behind by checkpatch.
 rm -f .checkpatch-camelcase.*
 echo "1..$tests"
+[ $failed = 0 ]

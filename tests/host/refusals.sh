@@ -5,12 +5,18 @@
 # errno, one clear line in the kernel log and nothing attached. Speaks TAP.
 
 tests=0
+failed=0
 patched=/sys/kernel/tracing/enabled_functions
 
 result()
 {
 	tests=$((tests + 1))
-	[ -z "$2" ] && echo "ok $tests - $1" || echo "not ok $tests - $1: $2"
+	if [ -z "$2" ]; then
+		echo "ok $tests - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $tests - $1: $2"
+	fi
 }
 
 # refused WHAT ERRNO LINE MODULE [PARAMETER...]
@@ -104,3 +110,4 @@ else
 fi
 
 echo "1..$tests"
+[ $failed = 0 ]
