@@ -35,41 +35,60 @@ static unsigned long handler_ip __ro_after_init;
 /* The same for 0x500, for the hot path. */
 static DEFINE_STATIC_KEY_TRUE(claim_virtio);
 
-/*
- * For codes other than 0x500. A guest that was there before may rely on KVM's own
- * codes already: Linux probes 0x9c once, at boot, and issues it without an
- * exception table later. So of a VM that was not seen being created none is taken.
- */
-static bool is_claimed(const struct kvm *kvm, unsigned int code)
+/* By the parameter; except for 0x500 it takes vms_seen() too. */
+static bool may_claim(unsigned int code)
 {
-	return (claim_all || test_bit(code, claim_codes)) && vms_seen(kvm);
+	return claim_all || test_bit(code, claim_codes);
 }
 
 /*
  * KVM's handler must be reached by jumps, from diag_intercept() on: see Kbuild,
- * which checks it.
+ * which checks it. What is rare has a function of its own, which is jumped to as
+ * well: the plain way needs no stack frame then.
  */
-static noinline int leave_to_kvm(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
+static noinline int leave_slowly(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
 {
-	diag_count(outcome);
+	diag_count(vcpu->kvm, outcome);
 	return kvm_handler(vcpu);
+}
+
+static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
+{
+	if (unlikely(!diag_count_known(vcpu->kvm, outcome)))
+		return leave_slowly(vcpu, outcome);
+	return kvm_handler(vcpu);
+}
+
+/*
+ * A guest that was there before may rely on KVM's own codes already: Linux probes
+ * 0x9c once, at boot, and issues it without an exception table later. So of a VM
+ * that was not seen being created none but 0x500 is taken.
+ */
+static noinline int dispatch_slowly(struct kvm_vcpu *vcpu, unsigned int code)
+{
+	if (code != DIAG_KVM_VIRTIO && !vms_seen(vcpu->kvm))
+		return leave_slowly(vcpu, DIAG_LEFT_TO_KVM);
+	return diag_handle(vcpu, code);
 }
 
 int diag_intercept(struct kvm_vcpu *vcpu)
 {
+	const struct kvm_s390_sie_block *sie = vcpu->arch.sie_block;
 	unsigned int code;
 
-	if (unlikely(vcpu->arch.sie_block->gpsw.mask & PSW_MASK_PSTATE))
+	if (unlikely(sie->gpsw.mask & PSW_MASK_PSTATE))
 		return leave_to_kvm(vcpu, DIAG_PRIVILEGED);
 
+	/* Nearly always there is no base, so that B2 and D2 are the code. */
+	if (likely(sie->ipb >> 16 == DIAG_KVM_VIRTIO) && static_branch_likely(&claim_virtio))
+		return diag_handle(vcpu, DIAG_KVM_VIRTIO);
+
 	code = diag_function_code(vcpu);
-	if (likely(code == DIAG_KVM_VIRTIO)) {
-		if (static_branch_likely(&claim_virtio))
-			return diag_handle(vcpu, DIAG_KVM_VIRTIO);
-	} else if (is_claimed(vcpu->kvm, code)) {
-		return diag_handle(vcpu, code);
-	}
-	return leave_to_kvm(vcpu, DIAG_LEFT_TO_KVM);
+	if (!may_claim(code))
+		return leave_to_kvm(vcpu, DIAG_LEFT_TO_KVM);
+	if (unlikely(!vms_known_seen(vcpu->kvm)))
+		return dispatch_slowly(vcpu, code);
+	return diag_handle(vcpu, code);
 }
 
 static int claim_parse(const char *list, unsigned long *codes, bool *all)
@@ -209,16 +228,17 @@ static int __init attach_handler(void)
 
 static int __init diag_init(void)
 {
-	unsigned long init_vm, destroy_vm;
+	struct vms_hooks hooks;
 	int rc;
 
 	handler_ip = resolve("kvm_s390_handle_diag");
-	init_vm = resolve("kvm_arch_init_vm");
-	destroy_vm = resolve("kvm_arch_destroy_vm");
-	if (!handler_ip || !init_vm || !destroy_vm) {
+	hooks.init_vm = resolve("kvm_arch_init_vm");
+	hooks.destroy_vm = resolve("kvm_arch_destroy_vm");
+	hooks.create_vm_debugfs = resolve("kvm_arch_create_vm_debugfs");
+	if (!handler_ip || !hooks.init_vm || !hooks.destroy_vm) {
 		pr_err("this KVM has no %s() that can be traced; nothing attached\n",
 		       !handler_ip ? "kvm_s390_handle_diag" :
-		       !init_vm ? "kvm_arch_init_vm" : "kvm_arch_destroy_vm");
+		       !hooks.init_vm ? "kvm_arch_init_vm" : "kvm_arch_destroy_vm");
 		return -ENOENT;
 	}
 	kvm_handler = (void *)(handler_ip + MCOUNT_INSN_SIZE);
@@ -228,7 +248,7 @@ static int __init diag_init(void)
 		return rc;
 
 	/* Before the handler, for its -EBUSY can only mean one thing. */
-	rc = vms_start(init_vm, destroy_vm);
+	rc = vms_start(&hooks);
 	if (rc) {
 		pr_err("ftrace cannot be used (error %d), most likely because kernel.ftrace_enabled is 0; set it to 1 and load again\n",
 		       rc);
@@ -238,8 +258,6 @@ static int __init diag_init(void)
 	if (rc)
 		goto stop_vms;
 	vms_record();
-
-	counters_show();
 	pr_info("attached to KVM's DIAGNOSE handler\n");
 	return 0;
 

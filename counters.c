@@ -1,20 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Intercepts by outcome: per-CPU counters, summed up when somebody reads them
- * in debugfs.
+ * Intercepts by outcome: per-CPU counters for each VM, summed up when somebody
+ * reads them in debugfs.
+ *
+ * VMs come and go where nobody may sleep, so files are created and removed by work
+ * items. These run in the order in which they were queued, one at a time.
  */
 #include <linux/cpumask.h>
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/rculist.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "diag.h"
 
-/* Allocated, for s390 modules have no static per-CPU variables. */
-struct diag_counters __percpu *diag_counters;
+struct diag_counters __percpu *diag_unattributed;
 
+static struct workqueue_struct *queue;
 static struct dentry *dir;
+
+/*
+ * All tallies that are not retired. Added to and removed from under add_lock,
+ * removed from under retire_mutex as well; so who has the mutex can go through
+ * it. What retired ones had is in retired, under the mutex.
+ */
+static LIST_HEAD(tallies);
+static DEFINE_SPINLOCK(add_lock);
+static DEFINE_MUTEX(retire_mutex);
+static struct diag_counters retired;
 
 static const char *const outcome_names[DIAG_OUTCOMES] = {
 	[DIAG_SERVED_COOKIE]	= "served_cookie",
@@ -28,43 +48,178 @@ static const char *const outcome_names[DIAG_OUTCOMES] = {
 	[DIAG_PRIVILEGED]	= "privileged",
 };
 
-static int total_show(struct seq_file *m, void *unused)
+static void add_up(struct diag_counters *sum, const struct diag_counters __percpu *counters)
 {
 	unsigned int outcome;
 	int cpu;
 
-	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++) {
-		u64 sum = 0;
+	for_each_possible_cpu(cpu)
+		for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
+			sum->of[outcome] += READ_ONCE(per_cpu_ptr(counters, cpu)->of[outcome]);
+}
 
-		for_each_possible_cpu(cpu)
-			sum += READ_ONCE(per_cpu_ptr(diag_counters, cpu)->of[outcome]);
-		seq_printf(m, "%s %llu\n", outcome_names[outcome], sum);
-	}
+void counters_sum(struct diag_counters *sum)
+{
+	const struct diag_tally *tally;
+
+	mutex_lock(&retire_mutex);
+	*sum = retired;
+	add_up(sum, diag_unattributed);
+	list_for_each_entry_rcu(tally, &tallies, list, lockdep_is_held(&retire_mutex))
+		add_up(sum, tally->counters);
+	mutex_unlock(&retire_mutex);
+}
+
+static void print(struct seq_file *m, const struct diag_counters *sum)
+{
+	unsigned int outcome;
+
+	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
+		seq_printf(m, "%s %llu\n", outcome_names[outcome], sum->of[outcome]);
+}
+
+static int total_show(struct seq_file *m, void *unused)
+{
+	struct diag_counters sum;
+
+	counters_sum(&sum);
+	print(m, &sum);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(total);
 
-int counters_start(void)
+/* debugfs does not let the file be removed meanwhile. */
+static int tally_file_show(struct seq_file *m, void *unused)
 {
-	diag_counters = alloc_percpu(struct diag_counters);
-	return diag_counters ? 0 : -ENOMEM;
+	const struct diag_tally *tally = m->private;
+	struct diag_counters sum = {};
+
+	add_up(&sum, tally->counters);
+	print(m, &sum);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(tally_file);
+
+static void create_file(struct diag_tally *tally)
+{
+	struct dentry *file;
+
+	if (!dir)
+		return;
+	file = debugfs_create_file(tally->name, 0444, dir, tally, &tally_file_fops);
+	tally->file = IS_ERR(file) ? NULL : file;
 }
 
-void counters_show(void)
+/*
+ * KVM gives the name of a VM away again before the VM is gone. Of two VMs with one
+ * name the first keeps it, as with KVM's own directories.
+ */
+static void show_work(struct work_struct *work)
+{
+	struct diag_tally *tally = container_of(work, struct diag_tally, show), *other;
+
+	mutex_lock(&retire_mutex);
+	list_for_each_entry_rcu(other, &tallies, list, lockdep_is_held(&retire_mutex))
+		if (other->file && !strcmp(other->name, tally->name))
+			tally->waiting = true;
+	mutex_unlock(&retire_mutex);
+	if (!tally->waiting)
+		create_file(tally);
+}
+
+static void retire_work(struct work_struct *work)
+{
+	struct diag_tally *tally = container_of(work, struct diag_tally, retire), *other;
+	struct diag_tally *heir = NULL;
+
+	/* Waits for who is reading it. */
+	debugfs_remove(tally->file);
+
+	mutex_lock(&retire_mutex);
+	add_up(&retired, tally->counters);
+	spin_lock(&add_lock);
+	list_del_rcu(&tally->list);
+	spin_unlock(&add_lock);
+	list_for_each_entry_rcu(other, &tallies, list, lockdep_is_held(&retire_mutex)) {
+		if (tally->file && other->waiting && !strcmp(other->name, tally->name)) {
+			heir = other;
+			break;
+		}
+	}
+	mutex_unlock(&retire_mutex);
+
+	if (heir) {
+		heir->waiting = false;
+		create_file(heir);
+	}
+	free_percpu(tally->counters);
+	kfree(tally);
+}
+
+struct diag_tally *tally_create(void)
+{
+	struct diag_tally *tally = kzalloc(sizeof(*tally), GFP_NOWAIT | __GFP_NOWARN);
+
+	if (!tally)
+		return NULL;
+	tally->counters = alloc_percpu_gfp(struct diag_counters, GFP_NOWAIT | __GFP_NOWARN);
+	if (!tally->counters) {
+		kfree(tally);
+		return NULL;
+	}
+	INIT_WORK(&tally->show, show_work);
+	INIT_WORK(&tally->retire, retire_work);
+	spin_lock(&add_lock);
+	list_add_tail_rcu(&tally->list, &tallies);
+	spin_unlock(&add_lock);
+	return tally;
+}
+
+void tally_show(struct diag_tally *tally, const struct dentry *vm_dir)
+{
+	snprintf(tally->name, sizeof(tally->name), "%pd", vm_dir);
+	queue_work(queue, &tally->show);
+}
+
+void tally_retire(struct diag_tally *tally)
+{
+	queue_work(queue, &tally->retire);
+}
+
+static void create_dir(void)
 {
 	struct dentry *kvm_dir = debugfs_lookup("kvm", NULL);
 
 	if (IS_ERR_OR_NULL(kvm_dir))
 		return;
 	dir = debugfs_create_dir("kvm-s390-diag", kvm_dir);
-	debugfs_create_file("total", 0444, dir, NULL, &total_fops);
 	dput(kvm_dir);
+	if (IS_ERR(dir))
+		dir = NULL;
+	else
+		debugfs_create_file("total", 0444, dir, NULL, &total_fops);
+}
+
+int counters_start(void)
+{
+	diag_unattributed = alloc_percpu(struct diag_counters);
+	if (!diag_unattributed)
+		return -ENOMEM;
+	queue = alloc_ordered_workqueue("kvm-s390-diag", 0);
+	if (!queue) {
+		free_percpu(diag_unattributed);
+		return -ENOMEM;
+	}
+	retired = (struct diag_counters){};
+	create_dir();
+	return 0;
 }
 
 void counters_stop(void)
 {
+	destroy_workqueue(queue);
 	debugfs_remove(dir);
 	dir = NULL;
-	free_percpu(diag_counters);
-	diag_counters = NULL;
+	free_percpu(diag_unattributed);
+	diag_unattributed = NULL;
 }

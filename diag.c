@@ -31,6 +31,6 @@ static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 int diag_forward(struct kvm_vcpu *vcpu, unsigned int code)
 {
 	count_for_kvm(&vcpu->stat, code);
-	diag_count(DIAG_OTHER_CODE);
+	diag_count(vcpu->kvm, DIAG_OTHER_CODE);
 	return -EOPNOTSUPP;
 }

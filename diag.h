@@ -3,18 +3,20 @@
  * The one private header of kvm-s390-diag.
  *
  * Calls go one way: attach.c -> diag.c -> virtio_ccw_notify.c -> ioeventfd_bus.c.
- * vms.c and counters.c are asked by them and ask nobody.
+ * They ask vms.c, which asks counters.c, which asks nobody.
  */
 #ifndef KVM_S390_DIAG_H
 #define KVM_S390_DIAG_H
 
 #include <linux/compiler.h>
 #include <linux/errno.h>
-#include <linux/hashtable.h>
 #include <linux/kvm_host.h>
 #include <linux/nospec.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include <kvm/iodev.h>
 
 /* DIAGNOSE function codes that have a meaning here; KVM gives them no names. */
@@ -82,14 +84,12 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
  */
 static inline unsigned int diag_function_code(const struct kvm_vcpu *vcpu)
 {
-	u32 ipb = vcpu->arch.sie_block->ipb;
-	u32 b2 = ipb >> 28;
-	u32 address = ipb >> 16;
+	/* B2 and D2; without a base nothing is above the displacement. */
+	u32 operand = vcpu->arch.sie_block->ipb >> 16;
 
-	/* Without a base nothing is above the displacement. */
-	if (b2)
-		address = (address & 0xfff) + diag_gpr(vcpu, b2);
-	return address & 0xffff;
+	if (unlikely(operand & 0xf000))
+		operand = (operand & 0xfff) + diag_gpr(vcpu, operand >> 12);
+	return operand & 0xffff;
 }
 
 /**
@@ -250,16 +250,116 @@ static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 qu
 }
 
 /**
- * vms_start - hook the functions that create and destroy VMs
- * @init_vm: address of KVM's kvm_arch_init_vm()
- * @destroy_vm: address of KVM's kvm_arch_destroy_vm()
+ * struct diag_counters - intercepts by outcome, counted by one CPU
+ * @of: indexed by enum diag_outcome; never reset, wraps at 2^64
+ */
+struct diag_counters {
+	u64 of[DIAG_OUTCOMES];
+};
+
+/* "<pid>-<fd>", by which KVM names the directory of a VM in debugfs. */
+#define DIAG_VM_NAME	24
+
+/**
+ * struct diag_tally - what was counted for one VM, and the file that shows it
+ * @counters: the counters of each CPU
+ * @name: of the file; written before @show is queued
+ * @file: in debugfs, if it has one. This and @waiting belong to the work items,
+ *	which run one at a time
+ * @waiting: the file of a VM that is going still has the name
+ * @list: among all tallies that are not retired
+ * @show: creates the file
+ * @retire: removes the file and frees this
+ */
+struct diag_tally {
+	struct diag_counters __percpu *counters;
+	char name[DIAG_VM_NAME];
+	struct dentry *file;
+	bool waiting;
+	struct list_head list;
+	struct work_struct show;
+	struct work_struct retire;
+};
+
+/**
+ * counters_start - prepare for counting, and create the file of the total
+ *
+ * May sleep. A kernel without debugfs, or with KVM's directory missing from it,
+ * goes without the files: nothing else depends on them.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int counters_start(void);
+
+/**
+ * counters_stop - remove the files and free the counters
+ *
+ * May sleep. To be called when nothing can be counted any more and each tally
+ * has been retired.
+ */
+void counters_stop(void);
+
+/**
+ * counters_sum - sum up everything that was counted
+ * @sum: the result: all VMs that are, all that were, and @diag_unattributed
  *
  * May sleep.
- *
- * Return: 0, or with nothing left behind a negative errno, of which -EBUSY
- * means that kernel.ftrace_enabled is 0.
  */
-int vms_start(unsigned long init_vm, unsigned long destroy_vm);
+void counters_sum(struct diag_counters *sum);
+
+/**
+ * tally_create - counters for one more VM
+ *
+ * Does not sleep.
+ *
+ * Return: the tally, all zero and without a file, or NULL when there was no memory.
+ */
+struct diag_tally *tally_create(void);
+
+/**
+ * tally_show - give a tally its file
+ * @tally: the tally; to be called no more than once for each
+ * @vm_dir: directory of the VM in debugfs, which has the right name
+ *
+ * Does not sleep: a work item creates the file.
+ */
+void tally_show(struct diag_tally *tally, const struct dentry *vm_dir);
+
+/**
+ * tally_retire - the VM is gone
+ * @tally: its tally, which nobody adds to any more, and the caller forgets
+ *
+ * Does not sleep: a work item removes the file. What was counted stays in the
+ * total.
+ */
+void tally_retire(struct diag_tally *tally);
+
+/* For what has no tally, for want of memory. */
+extern struct diag_counters __percpu *diag_unattributed;
+
+/**
+ * struct vms_hooks - addresses of functions of KVM, all called with the VM
+ * @init_vm: kvm_arch_init_vm(), entered before anybody else knows the VM
+ * @destroy_vm: kvm_arch_destroy_vm(), entered when no vCPU of it is left
+ * @create_vm_debugfs: kvm_arch_create_vm_debugfs(), entered when the VM has got its
+ *	directory in debugfs; 0 where there is no such function
+ */
+struct vms_hooks {
+	unsigned long init_vm;
+	unsigned long destroy_vm;
+	unsigned long create_vm_debugfs;
+};
+
+/**
+ * vms_start - hook the functions that create and destroy VMs
+ * @hooks: their addresses
+ *
+ * May sleep. counters_start() must have been called.
+ *
+ * Return: 0, or with nothing left behind -ENOMEM or another negative errno, of
+ * which -EBUSY means that kernel.ftrace_enabled is 0.
+ */
+int vms_start(const struct vms_hooks *hooks);
 
 /**
  * vms_record - from now on VMs that are created count as seen
@@ -272,7 +372,8 @@ void vms_record(void);
 /**
  * vms_stop - stop seeing VMs, and forget all
  *
- * To be called when no vCPU can be in vms_seen() any more. May sleep.
+ * To be called when no vCPU can be in vms_seen() or diag_count() any more. May
+ * sleep.
  *
  * Return: 0, or a negative errno: then ftrace still calls into vms.c, whose
  * text must stay.
@@ -280,19 +381,21 @@ void vms_record(void);
 int vms_stop(void);
 
 /**
- * struct diag_vm - a VM that was created while the module was attached
- * @node: in the bucket of @kvm in diag_vms
- * @kvm: the VM
- * @rcu: frees this after a grace period
+ * struct diag_cpu - what a CPU knows of the VM whose intercept it had last
+ * @kvm: the VM, or NULL. Only the CPU itself, with preemption off, writes
+ *	anything but NULL; when a VM is destroyed, every @kvm that names it is
+ *	made NULL, so that no VM can be taken for one that had its address before
+ * @counters: those of @kvm on this CPU; valid while @kvm is not NULL
+ * @seen: @kvm was created while the module was attached; likewise
  */
-struct diag_vm {
-	struct hlist_node node;
+struct diag_cpu {
 	const struct kvm *kvm;
-	struct rcu_head rcu;
+	struct diag_counters *counters;
+	bool seen;
 };
 
-#define DIAG_VMS_BITS	7
-extern struct hlist_head diag_vms[1 << DIAG_VMS_BITS];
+/* Allocated, for s390 modules have no static per-CPU variables. */
+extern struct diag_cpu __percpu *diag_cpus __attribute__((visibility("hidden")));
 
 /**
  * vms_seen - was this VM created while the module was attached?
@@ -301,68 +404,72 @@ extern struct hlist_head diag_vms[1 << DIAG_VMS_BITS];
  * Return: true when it was. False also when there was no memory to note it
  * down, which errs to the side that is always right.
  */
-static inline bool vms_seen(const struct kvm *kvm)
-{
-	const struct diag_vm *vm;
-	bool seen = false;
+bool vms_seen(const struct kvm *kvm);
 
-	rcu_read_lock();
-	hash_for_each_possible_rcu(diag_vms, vm, node, (unsigned long)kvm) {
-		if (vm->kvm == kvm) {
-			seen = true;
-			break;
-		}
-	}
-	rcu_read_unlock();
+/**
+ * vms_known_seen - does this CPU know that the VM was seen being created?
+ * @kvm: a VM that cannot go away meanwhile
+ *
+ * Return: true when it does; false says nothing, vms_seen() has to be asked.
+ */
+static inline bool vms_known_seen(const struct kvm *kvm)
+{
+	const struct diag_cpu *cpu;
+	bool seen;
+
+	preempt_disable();
+	cpu = this_cpu_ptr(diag_cpus);
+	seen = READ_ONCE(cpu->kvm) == kvm && cpu->seen;
+	preempt_enable();
 	return seen;
 }
 
 /**
- * counters_start - allocate the counters
+ * vms_count - count one intercept, wherever the last one of this CPU was counted
+ * @kvm: its VM, which cannot go away meanwhile
+ * @outcome: what became of it
  *
- * May sleep. To be called before anything can be counted.
- *
- * Return: 0 or -ENOMEM.
+ * Called from thread context only. Does not sleep.
  */
-int counters_start(void);
+void vms_count(const struct kvm *kvm, enum diag_outcome outcome);
 
 /**
- * counters_show - create the files of the counters in debugfs
- *
- * May sleep. A kernel without debugfs, or with KVM's directory missing from
- * it, goes without the files: nothing else depends on them.
- */
-void counters_show(void);
-
-/**
- * counters_stop - remove the files and free the counters
- *
- * May sleep. To be called when nothing can be counted any more.
- */
-void counters_stop(void);
-
-/**
- * struct diag_counters - intercepts by outcome, counted by one CPU
- * @of: indexed by enum diag_outcome; never reset, wraps at 2^64
- */
-struct diag_counters {
-	u64 of[DIAG_OUTCOMES];
-};
-
-extern struct diag_counters __percpu *diag_counters;
-
-/**
- * diag_count - count one intercept
+ * diag_count_known - count one intercept of the VM that this CPU had last
+ * @kvm: its VM, which cannot go away meanwhile
  * @outcome: what became of it
  *
  * Called from thread context only. A plain add to a counter of this CPU:
  * this_cpu_inc() is a compare-and-swap loop on the z10 that Debian builds for.
+ *
+ * Return: false when nothing was counted, for it was another VM.
  */
-static inline void diag_count(enum diag_outcome outcome)
+static inline bool diag_count_known(const struct kvm *kvm, enum diag_outcome outcome)
 {
+	struct diag_cpu *cpu;
+	bool known;
+
 	preempt_disable();
-	__this_cpu_inc(diag_counters->of[outcome]);
+	cpu = this_cpu_ptr(diag_cpus);
+	known = likely(READ_ONCE(cpu->kvm) == kvm);
+	if (known) {
+		/* Read by who sums up, at any time, and written by nobody else. */
+		data_race(cpu->counters->of[outcome]++);
+	}
 	preempt_enable();
+	return known;
+}
+
+/**
+ * diag_count - count one intercept
+ * @kvm: its VM, which cannot go away meanwhile
+ * @outcome: what became of it
+ *
+ * Called from thread context only. Does not sleep.
+ */
+static inline void diag_count(const struct kvm *kvm, enum diag_outcome outcome)
+{
+	if (unlikely(!diag_count_known(kvm, outcome)))
+		vms_count(kvm, outcome);
 }
 
 #endif /* KVM_S390_DIAG_H */

@@ -7,17 +7,17 @@
 # return.
 
 /^[0-9a-f]+ <.*>:$/ {
-	inside = $2 ~ /^<(diag_intercept|leave_to_kvm)[.>]/
+	inside = $2 ~ /^<(diag_intercept|dispatch_slowly|leave_slowly)[.>]/
 	seen += inside
 	pending = 0
 }
 
 # A call within the object may be resolved, or a relocation follows it.
-inside && /\tbrasl\t.*<(diag_intercept|leave_to_kvm)[.>]/ {
+inside && /\tbrasl\t.*<(diag_intercept|dispatch_slowly|leave_slowly)[.>]/ {
 	calls++
 }
 
-inside && pending == 1 && /R_390.*(diag_intercept|leave_to_kvm)/ {
+inside && pending == 1 && /R_390.*(diag_intercept|dispatch_slowly|leave_slowly)/ {
 	calls++
 }
 
@@ -45,7 +45,7 @@ inside && /__s390_indirect_jump_r/ && !/__s390_indirect_jump_r14/ {
 }
 
 END {
-	if (calls || !jumps || seen < 2) {
+	if (calls || !jumps || seen < 3) {
 		print "attach.o: diag_intercept() does not tail-jump to KVM's handler;" \
 		      " unloading this module would not be safe" > "/dev/stderr"
 		exit 1

@@ -8,16 +8,16 @@
 
 #include "diag.h"
 
-static int forward_as(enum diag_outcome outcome)
+static int forward_as(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
 {
-	diag_count(outcome);
+	diag_count(vcpu->kvm, outcome);
 	return -EOPNOTSUPP;
 }
 
 static int complete_as(struct kvm_vcpu *vcpu, s64 r2, enum diag_outcome outcome)
 {
 	WRITE_ONCE(vcpu->run->s.regs.gprs[2], r2);
-	diag_count(outcome);
+	diag_count(vcpu->kvm, outcome);
 	return 0;
 }
 
@@ -26,9 +26,9 @@ int virtio_ccw_notify(struct kvm_vcpu *vcpu)
 	s64 cookie, slot;
 
 	if (diag_gpr(vcpu, 1) != KVM_S390_VIRTIO_CCW_NOTIFY)
-		return forward_as(DIAG_OTHER_SUBCODE);
+		return forward_as(vcpu, DIAG_OTHER_SUBCODE);
 	if (!vcpu->kvm->arch.css_support)
-		return forward_as(DIAG_NO_CSS);
+		return forward_as(vcpu, DIAG_NO_CSS);
 
 	cookie = diag_gpr(vcpu, 4);
 	slot = ioeventfd_bus_notify(vcpu, diag_gpr(vcpu, 2), diag_gpr(vcpu, 3), cookie);
@@ -37,6 +37,6 @@ int virtio_ccw_notify(struct kvm_vcpu *vcpu)
 	if (slot >= 0)
 		return complete_as(vcpu, slot, DIAG_SERVED_SEARCH);
 	if (slot == -EOPNOTSUPP)
-		return forward_as(DIAG_NO_DEVICE);
+		return forward_as(vcpu, DIAG_NO_DEVICE);
 	return complete_as(vcpu, slot, DIAG_BUS_GONE);
 }

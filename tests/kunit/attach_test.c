@@ -38,24 +38,58 @@ static noinline void vm_dies(struct kvm *kvm)
 	barrier_data(kvm);
 }
 
-u64 test_counted(enum diag_outcome outcome)
+void test_vm_dies(struct test_vm *vm)
 {
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += per_cpu_ptr(diag_counters, cpu)->of[outcome];
-	return sum;
+	vm_dies(vm->kvm);
 }
 
-static u64 counted_all(void)
+u64 test_counted(enum diag_outcome outcome)
 {
-	unsigned int outcome;
-	u64 sum = 0;
+	struct diag_counters sum;
 
+	counters_sum(&sum);
+	return sum.of[outcome];
+}
+
+u64 test_counted_all(void)
+{
+	struct diag_counters sum;
+	unsigned int outcome;
+	u64 all = 0;
+
+	counters_sum(&sum);
 	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
-		sum += test_counted(outcome);
-	return sum;
+		all += sum.of[outcome];
+	return all;
+}
+
+static int start_vms(void)
+{
+	const struct vms_hooks hooks = {
+		.init_vm = test_symbol("kvm_arch_init_vm"),
+		.destroy_vm = (unsigned long)vm_dies,
+		.create_vm_debugfs = test_symbol("kvm_arch_create_vm_debugfs"),
+	};
+
+	return vms_start(&hooks);
+}
+
+int test_start(void)
+{
+	int rc = counters_start();
+
+	if (!rc) {
+		rc = start_vms();
+		if (rc)
+			counters_stop();
+	}
+	return rc;
+}
+
+void test_stop(void)
+{
+	WARN_ON(vms_stop());
+	counters_stop();
 }
 
 /* Parsing of claim */
@@ -150,10 +184,8 @@ static struct kunit_suite claim_suite = {
 
 static int dispatch_init(struct kunit *test)
 {
-	int rc = counters_start();
+	int rc = test_start();
 
-	if (!rc)
-		rc = vms_start(test_symbol("kvm_arch_init_vm"), (unsigned long)vm_dies);
 	vms_record();
 	kvm_handler = stub_handler;
 	left_to_kvm = 0;
@@ -163,8 +195,7 @@ static int dispatch_init(struct kunit *test)
 static void dispatch_exit(struct kunit *test)
 {
 	claim_set("all", NULL);
-	KUNIT_EXPECT_EQ(test, vms_stop(), 0);
-	counters_stop();
+	test_stop();
 }
 
 enum to { SERVED, FORWARDED, LEFT };
@@ -222,7 +253,7 @@ static void goes_to(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), rcs[c->to]);
 	KUNIT_EXPECT_EQ(test, left_to_kvm, c->to == LEFT);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), c->to == SERVED);
-	KUNIT_EXPECT_EQ(test, counted_all(), 1);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), c->to == LEFT);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), c->to == SERVED);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), c->to == FORWARDED);
@@ -238,7 +269,7 @@ static void problem_state_is_left_to_kvm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), -EREMOTE);
 	KUNIT_EXPECT_EQ(test, left_to_kvm, 1);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_PRIVILEGED), 1);
-	KUNIT_EXPECT_EQ(test, counted_all(), 1);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
 }
 
@@ -296,8 +327,7 @@ static void vm_created_before_attach_is_older(struct kunit *test)
 	test_see(vm);
 	/* Unloaded, and loaded again up to where DIAGNOSE gets attached. */
 	KUNIT_ASSERT_EQ(test, vms_stop(), 0);
-	KUNIT_ASSERT_EQ(test, vms_start(test_symbol("kvm_arch_init_vm"),
-					(unsigned long)vm_dies), 0);
+	KUNIT_ASSERT_EQ(test, start_vms(), 0);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 	test_see(vm);
 	vms_record();
@@ -332,6 +362,17 @@ int test_attach(void)
 void test_detach(void)
 {
 	diag_exit();
+}
+
+/* As diag_exit(). */
+u64 test_detach_counted(void)
+{
+	u64 counted;
+
+	WARN_ON(detach_handler());
+	counted = test_counted_all();
+	test_stop();
+	return counted;
 }
 
 /* The real handler, entered as KVM enters it: through ftrace's slot. */
@@ -424,7 +465,7 @@ static void taken_by_kprobe_is_refused(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
 	KUNIT_EXPECT_EQ(test, test_attach(), -EBUSY);
-	KUNIT_EXPECT_NULL(test, diag_counters);
+	KUNIT_EXPECT_NULL(test, diag_unattributed);
 	expect_notified(test, vm, false);
 	unregister_kprobe(&kp);
 	KUNIT_ASSERT_EQ(test, test_attach(), 0);
@@ -438,7 +479,7 @@ static void taken_by_direct_call_is_refused(struct kunit *test)
 	struct test_vm *vm = notifying_vm(test);
 
 	kvm_handler = (void *)(ip + MCOUNT_INSN_SIZE);
-	KUNIT_ASSERT_EQ(test, counters_start(), 0);
+	KUNIT_ASSERT_EQ(test, test_start(), 0);
 	KUNIT_ASSERT_EQ(test, compat_direct_attach(&ops, ip, (unsigned long)diag_intercept), 0);
 	/* The counters are those of the one that has it. */
 	handler_ip = ip;
@@ -446,7 +487,7 @@ static void taken_by_direct_call_is_refused(struct kunit *test)
 	expect_notified(test, vm, true);
 	KUNIT_EXPECT_EQ(test, compat_direct_detach(&ops, ip, (unsigned long)diag_intercept), 0);
 	synchronize_rcu_tasks();
-	counters_stop();
+	test_stop();
 }
 
 static int write_ftrace_enabled(struct kunit *test, char value)
@@ -471,7 +512,7 @@ static void ftrace_disabled_is_refused(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, write_ftrace_enabled(test, '0'), 1);
 	KUNIT_EXPECT_EQ(test, test_attach(), -EBUSY);
-	KUNIT_EXPECT_NULL(test, diag_counters);
+	KUNIT_EXPECT_NULL(test, diag_unattributed);
 	KUNIT_ASSERT_EQ(test, write_ftrace_enabled(test, '1'), 1);
 }
 

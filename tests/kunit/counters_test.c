@@ -1,67 +1,410 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The counters as an administrator reads them. */
+/* The counters as an administrator reads them, in total and for each VM. */
+#include <linux/cpumask.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/smp.h>
 #include <linux/uio.h>
 
 #include "vm.h"
 
-#define TOTAL	"/sys/kernel/debug/kvm/kvm-s390-diag/total"
+#define FOLDER	"/sys/kernel/debug/kvm/kvm-s390-diag/"
 
-static void expect_file(struct kunit *test, const char *expected)
+/* KVM makes this one where the machine has SIE. */
+static struct dentry *kvm_dir;
+
+static struct file *open_file(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), FOLDER "%s", name);
+	return filp_open(path, O_RDONLY, 0);
+}
+
+static bool file_exists(const char *name)
+{
+	struct file *file = open_file(name);
+
+	if (IS_ERR(file))
+		return false;
+	filp_close(file, NULL);
+	return true;
+}
+
+/* Files come and go by work items. */
+static bool file_becomes(const char *name, bool there)
+{
+	unsigned long limit = jiffies + 30 * HZ;
+
+	while (file_exists(name) != there) {
+		if (time_after(jiffies, limit))
+			return false;
+		msleep(20);
+	}
+	return true;
+}
+
+static char *file_text(struct kunit *test, const char *name)
 {
 	char *text = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	struct kvec vec = { .iov_base = text, .iov_len = PAGE_SIZE - 1 };
-	struct file *file = filp_open(TOTAL, O_RDONLY, 0);
+	struct file *file = open_file(name);
 	struct iov_iter iter;
 	struct kiocb kiocb;
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "%s", name);
 	/* kernel_read() does not take a file that only userspace can read. */
 	init_sync_kiocb(&kiocb, file);
 	iov_iter_kvec(&iter, READ, &vec, 1, vec.iov_len);
-	KUNIT_EXPECT_EQ(test, seq_read_iter(&kiocb, &iter), (ssize_t)strlen(expected));
-	KUNIT_EXPECT_STREQ(test, text, expected);
+	KUNIT_EXPECT_GT(test, seq_read_iter(&kiocb, &iter), (ssize_t)0);
 	filp_close(file, NULL);
+	return text;
+}
+
+/* The lines of a file summed up. */
+static u64 file_sum(struct kunit *test, const char *name)
+{
+	char *text = file_text(test, name), *line;
+	u64 sum = 0, value;
+
+	while ((line = strsep(&text, "\n")))
+		if (sscanf(line, "%*s %llu", &value) == 1)
+			sum += value;
+	return sum;
+}
+
+/* A directory in debugfs by which KVM names the VM. */
+static void give_name(struct kunit *test, struct test_vm *vm, const char *name)
+{
+	vm->kvm->debugfs_dentry = debugfs_create_dir(name, kvm_dir);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(vm->kvm->debugfs_dentry));
+}
+
+/* KVM creates the VM, with the module attached. */
+static void create(struct test_vm *vm)
+{
+	int (*create_vm_debugfs)(struct kvm *kvm);
+
+	create_vm_debugfs = (void *)test_symbol("kvm_arch_create_vm_debugfs");
+	test_see(vm);
+	create_vm_debugfs(vm->kvm);
+}
+
+static struct test_vm *vm_with_file(struct kunit *test, const char *name)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	give_name(test, vm, name);
+	create(vm);
+	KUNIT_EXPECT_TRUE(test, file_becomes(name, true));
+	return vm;
+}
+
+static void destroy(struct test_vm *vm)
+{
+	debugfs_remove(vm->kvm->debugfs_dentry);
+	test_vm_dies(vm);
 }
 
 static void each_outcome_has_its_line(struct kunit *test)
 {
-	/* KVM makes this one where the machine has SIE. */
-	struct dentry *kvm_dir = debugfs_create_dir("kvm", NULL);
+	struct test_vm *vm = vm_with_file(test, "100-7");
 	enum diag_outcome outcome;
+	static const char expected[] =
+		"served_cookie 1\n"
+		"served_search 2\n"
+		"bus_gone 3\n"
+		"forwarded_no_device 4\n"
+		"forwarded_no_css 5\n"
+		"forwarded_other_subcode 6\n"
+		"forwarded_other_code 7\n"
+		"left_to_kvm 8\n"
+		"privileged 9\n";
 	int i;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(kvm_dir));
-	KUNIT_ASSERT_EQ(test, counters_start(), 0);
-	counters_show();
 	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
 		for (i = 0; i <= outcome; i++)
-			diag_count(outcome);
-	expect_file(test,
-		    "served_cookie 1\n"
-		    "served_search 2\n"
-		    "bus_gone 3\n"
-		    "forwarded_no_device 4\n"
-		    "forwarded_no_css 5\n"
-		    "forwarded_other_subcode 6\n"
-		    "forwarded_other_code 7\n"
-		    "left_to_kvm 8\n"
-		    "privileged 9\n");
-	counters_stop();
-	KUNIT_EXPECT_EQ(test, PTR_ERR(filp_open(TOTAL, O_RDONLY, 0)), -ENOENT);
+			diag_count(vm->kvm, outcome);
+	KUNIT_EXPECT_STREQ(test, file_text(test, "total"), expected);
+	KUNIT_EXPECT_STREQ(test, file_text(test, "100-7"), expected);
+}
+
+static void each_vm_has_its_own(struct kunit *test)
+{
+	struct test_vm *a = vm_with_file(test, "100-7"), *b = vm_with_file(test, "100-8");
+	int i;
+
+	for (i = 0; i < 30; i++)
+		diag_count(i % 3 ? b->kvm : a->kvm, DIAG_SERVED_COOKIE);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 10);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-8"), 20);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 30);
+	KUNIT_EXPECT_TRUE(test, vms_seen(a->kvm));
+	KUNIT_EXPECT_TRUE(test, vms_known_seen(b->kvm));
+}
+
+static void file_goes_with_the_vm(struct kunit *test)
+{
+	struct test_vm *vm = vm_with_file(test, "100-7"), *other = vm_with_file(test, "100-8");
+
+	diag_count(vm->kvm, DIAG_NO_DEVICE);
+	diag_count(other->kvm, DIAG_NO_DEVICE);
+	destroy(vm);
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", false));
+	KUNIT_EXPECT_TRUE(test, file_exists("100-8"));
+	/* The total keeps what it had. */
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
+}
+
+/* A new VM gets the memory of one that is gone, while every CPU knew that one. */
+static void address_used_again(struct kunit *test)
+{
+	struct test_vm *vm = vm_with_file(test, "100-7");
+	int cpu, cpus = num_online_cpus();
+
+	for_each_online_cpu(cpu) {
+		set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		KUNIT_EXPECT_TRUE(test, vms_known_seen(vm->kvm));
+	}
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), cpus);
+	destroy(vm);
+	for_each_online_cpu(cpu) {
+		set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		KUNIT_EXPECT_FALSE(test, vms_known_seen(vm->kvm));
+		KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	}
+
+	give_name(test, vm, "100-9");
+	create(vm);
+	for_each_online_cpu(cpu) {
+		set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	}
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-9", true));
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-9"), 2 * cpus);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 3 * cpus);
+	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
+}
+
+/* The same, but the one before had failed to be created: it was not destroyed. */
+static void failed_creation_leaves_nothing(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	test_see(vm);
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	give_name(test, vm, "100-7");
+	create(vm);
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
+}
+
+static void older_vm_gets_its_file_with_the_first_intercept(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	give_name(test, vm, "100-7");
+	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
+	diag_count(vm->kvm, DIAG_LEFT_TO_KVM);
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	KUNIT_EXPECT_FALSE(test, vms_known_seen(vm->kvm));
+}
+
+/* What KVM leaves there when it could make no directory. */
+static void vm_without_name_is_counted(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	vm->kvm->debugfs_dentry = ERR_PTR(-ENOENT);
+	create(vm);
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
+	test_vm_dies(vm);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
+}
+
+static void name_used_again_at_once(struct kunit *test)
+{
+	struct test_vm *vm = vm_with_file(test, "100-7"), *next = test_vm_create(test);
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		destroy(vm);
+		give_name(test, next, "100-7");
+		create(next);
+		swap(vm, next);
+	}
+	/* Whether it is the file of the one before cannot be told otherwise. */
+	vm_with_file(test, "100-8");
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 0);
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 101);
+}
+
+/* KVM gives up the name of a VM some time before the VM. */
+static void name_used_again_too_early(struct kunit *test)
+{
+	struct test_vm *vm = vm_with_file(test, "100-7"), *next = test_vm_create(test);
+
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	debugfs_remove(vm->kvm->debugfs_dentry);
+	give_name(test, next, "100-7");
+	create(next);
+	diag_count(next->kvm, DIAG_NO_CSS);
+	diag_count(next->kvm, DIAG_NO_CSS);
+	vm_with_file(test, "100-8");
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
+	test_vm_dies(vm);
+	vm_with_file(test, "100-9");
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 2);
+	destroy(next);
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", false));
+}
+
+static void open_file_reads_nothing_of_a_vm_that_is_gone(struct kunit *test)
+{
+	struct test_vm *vm = vm_with_file(test, "100-7");
+	struct file *file = open_file("100-7");
+	loff_t pos = 0;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	destroy(vm);
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", false));
+	/* Fails before it looks for a buffer. */
+	KUNIT_EXPECT_EQ(test, file->f_op->read(file, NULL, PAGE_SIZE, &pos), (ssize_t)-EIO);
+	filp_close(file, NULL);
+}
+
+/* Whichever allocation fails, the intercept is counted, and the next one helps. */
+static void counted_without_memory(struct kunit *test)
+{
+	struct test_vm *vm;
+	char name[8];
+	int nth;
+
+	for (nth = 1; nth <= 2; nth++) {
+		vm = test_vm_create(test);
+		snprintf(name, sizeof(name), "100-%d", nth);
+		give_name(test, vm, name);
+		current->fail_nth = nth;
+		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
+		current->fail_nth = 0;
+		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2 - 1);
+		KUNIT_EXPECT_FALSE(test, file_exists(name));
+
+		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2);
+		KUNIT_EXPECT_TRUE(test, file_becomes(name, true));
+		KUNIT_EXPECT_EQ(test, file_sum(test, name), 1);
+	}
+}
+
+/* For want of memory a VM is taken for an older one: that is always right. */
+static void unseen_without_memory(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	give_name(test, vm, "100-7");
+	/* Before that kvm_arch_init_vm() gives up for its argument. */
+	current->fail_nth = 1;
+	test_see(vm);
+	KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
+	current->fail_nth = 0;
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
+}
+
+static void files_go_with_the_module(struct kunit *test)
+{
+	struct test_vm *vm = vm_with_file(test, "100-7");
+
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	test_stop();
+	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
+	KUNIT_EXPECT_FALSE(test, file_exists("total"));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(filp_open(FOLDER, O_RDONLY, 0)), -ENOENT);
+
+	KUNIT_ASSERT_EQ(test, test_start(), 0);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 0);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+}
+
+static void no_folder_of_kvm_no_files(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	test_stop();
 	debugfs_remove(kvm_dir);
+	KUNIT_ASSERT_EQ(test, test_start(), 0);
+	kvm_dir = debugfs_create_dir("kvm", NULL);
+	give_name(test, vm, "100-7");
+	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
+	test_vm_dies(vm);
+	test_stop();
+	KUNIT_EXPECT_EQ(test, PTR_ERR(filp_open(FOLDER, O_RDONLY, 0)), -ENOENT);
+	KUNIT_ASSERT_EQ(test, test_start(), 0);
 }
 
 static struct kunit_case counters_cases[] = {
 	KUNIT_CASE(each_outcome_has_its_line),
+	KUNIT_CASE(each_vm_has_its_own),
+	KUNIT_CASE(file_goes_with_the_vm),
+	KUNIT_CASE(address_used_again),
+	KUNIT_CASE(failed_creation_leaves_nothing),
+	KUNIT_CASE(older_vm_gets_its_file_with_the_first_intercept),
+	KUNIT_CASE(vm_without_name_is_counted),
+	KUNIT_CASE(name_used_again_at_once),
+	KUNIT_CASE(name_used_again_too_early),
+	KUNIT_CASE(open_file_reads_nothing_of_a_vm_that_is_gone),
+	KUNIT_CASE(counted_without_memory),
+	KUNIT_CASE(unseen_without_memory),
+	KUNIT_CASE(files_go_with_the_module),
+	KUNIT_CASE(no_folder_of_kvm_no_files),
 	{}
 };
 
+static int counters_init(struct kunit *test)
+{
+	int rc;
+
+	/* What a CPU knows of a VM, it alone knows. */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	kvm_dir = debugfs_create_dir("kvm", NULL);
+	if (IS_ERR(kvm_dir))
+		return PTR_ERR(kvm_dir);
+	rc = test_start();
+	if (!rc)
+		vms_record();
+	return rc;
+}
+
+static void counters_exit(struct kunit *test)
+{
+	test_stop();
+	debugfs_remove(kvm_dir);
+}
+
 static struct kunit_suite counters_suite = {
 	.name = "diag-counters",
+	.init = counters_init,
+	.exit = counters_exit,
 	.test_cases = counters_cases,
 };
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vCPUs notify while one thread registers and unregisters devices and another
- * one attaches and detaches.
+ * vCPUs notify while one thread registers and unregisters devices, another one
+ * creates VMs that replace each other, and another one attaches and detaches.
  */
+#include <linux/atomic.h>
 #include <linux/delay.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -14,6 +16,15 @@
 #define QUEUES	4
 
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
+
+/* Notifications that KVM's own handler has got. */
+static atomic64_t by_kvm;
+
+static int count_by_kvm(struct kprobe *kp, struct pt_regs *regs)
+{
+	atomic64_inc(&by_kvm);
+	return 0;
+}
 
 struct notifier {
 	struct test_vm vm;	/* its vcpu is its own, the rest is shared */
@@ -52,6 +63,23 @@ static int notifier_thread(void *arg)
 	return 0;
 }
 
+/* Each VM has the address of the one before. Returns how often they notified. */
+static int vms_thread(void *arg)
+{
+	struct test_vm *vm = arg;
+	int issued = 0;
+
+	while (!kthread_should_stop()) {
+		if (issued % 5 == 0)
+			test_see(vm);
+		test_set_gprs(vm, 3, SCHID_B, 0, 0);
+		test_call(vm, handle_diag);
+		issued++;
+		cond_resched();
+	}
+	return issued;
+}
+
 /* Returns how often KVM has refused a change. */
 static int bus_thread(void *arg)
 {
@@ -74,14 +102,20 @@ static void race(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
 	struct notifier *n = kunit_kcalloc(test, VCPUS, sizeof(*n), GFP_KERNEL);
-	struct task_struct *bus;
-	u64 completed = 0, forwarded = 0, there = 0, gone = 0, ours = 0;
+	struct kprobe kp = {
+		.symbol_name = "kvm_io_bus_write_cookie",
+		.pre_handler = count_by_kvm,
+	};
+	struct task_struct *bus, *vms;
+	u64 completed = 0, forwarded = 0, there = 0, gone = 0, ours = 0, issued;
 	unsigned int cycle;
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, n);
 	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
 	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
+	atomic64_set(&by_kvm, 0);
+	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
 	for (i = 0; i < QUEUES; i += 2)
 		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, i, -1), 0);
 	for (i = 0; i < VCPUS; i++) {
@@ -96,17 +130,19 @@ static void race(struct kunit *test)
 	/* Shares the file table of this thread, where the eventfd is. */
 	bus = kthread_run(bus_thread, vm, "bus");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bus));
+	vms = kthread_run(vms_thread, test_vm_create(test), "vms");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(vms));
 	for (i = 0; i < VCPUS; i++)
 		wake_up_process(n[i].task);
 
 	for (cycle = 0; cycle < TEST_RACES; cycle++) {
 		KUNIT_ASSERT_EQ(test, test_attach(), 0);
 		msleep(20);
-		ours += test_counted(DIAG_SERVED_COOKIE) + test_counted(DIAG_SERVED_SEARCH);
-		test_detach();
+		ours += test_detach_counted();
 	}
 
 	KUNIT_EXPECT_EQ(test, kthread_stop(bus), 0);
+	issued = kthread_stop(vms);
 	for (i = 0; i < VCPUS; i++) {
 		kthread_stop(n[i].task);
 		completed += n[i].completed;
@@ -115,13 +151,18 @@ static void race(struct kunit *test)
 		gone += n[i].gone;
 		KUNIT_EXPECT_EQ(test, n[i].wrong, 0);
 	}
+	unregister_kprobe(&kp);
+	issued += completed + forwarded;
+	KUNIT_EXPECT_EQ(test, ours + atomic64_read(&by_kvm), issued);
+	KUNIT_EXPECT_EQ(test, kp.nmissed, 0);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);
 	KUNIT_EXPECT_GT(test, completed, 10 * TEST_RACES);
 	KUNIT_EXPECT_GT(test, forwarded, TEST_RACES);
 	KUNIT_EXPECT_GT(test, there, 0);
 	KUNIT_EXPECT_GT(test, gone, 0);
 	KUNIT_EXPECT_GT(test, ours, TEST_RACES);
-	kunit_info(test, "%llu served, %llu forwarded, %u cycles", completed, forwarded, cycle);
+	kunit_info(test, "%llu served, %llu forwarded, %u cycles; %llu intercepts, %llu of them counted",
+		   completed, forwarded, cycle, issued, ours);
 }
 
 static struct kunit_case race_cases[] = {

@@ -192,8 +192,9 @@ int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu))
  */
 void test_see(struct test_vm *vm)
 {
-	int (*init_vm)(struct kvm *kvm, unsigned long type);
+	static int (*init_vm)(struct kvm *kvm, unsigned long type);
 
-	init_vm = (void *)test_symbol("kvm_arch_init_vm");
+	if (!init_vm)
+		init_vm = (void *)test_symbol("kvm_arch_init_vm");
 	init_vm(vm->kvm, ULONG_MAX);
 }

@@ -79,12 +79,20 @@ void test_set_insn(struct test_vm *vm, u8 b2, u16 d2);
 /* Calls a handler as KVM does, with kvm->srcu held. */
 int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu));
 
-/* By the module's counters, which must exist. */
+/* By the module's counters, which must exist: in all, and for one VM by its file. */
 u64 test_counted(enum diag_outcome outcome);
+u64 test_counted_all(void);
+
+/* Counters and VMs, without anything attached; vm_dies() stands for KVM's. */
+int test_start(void);
+void test_stop(void);
+void test_vm_dies(struct test_vm *vm);
 
 /* The module attached, as by insmod and rmmod. */
 int test_attach(void);
 void test_detach(void);
+/* The same, and how many intercepts were counted until the last one had left. */
+u64 test_detach_counted(void);
 
 /* Makes the VM one that was created while the module was attached. */
 void test_see(struct test_vm *vm);
