@@ -5,9 +5,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/ftrace.h>
-#include <linux/jump_label.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/kstrtox.h>
@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "diag.h"
+#include "trace.h"
 
 #define DIAG_CODES	0x10000
 
@@ -32,11 +33,14 @@ static DECLARE_BITMAP(claim_codes, DIAG_CODES) __ro_after_init;
 static int (*kvm_handler)(struct kvm_vcpu *vcpu) __ro_after_init;
 static unsigned long handler_ip __ro_after_init;
 
-/* The same for 0x500, for the hot path. */
-static DEFINE_STATIC_KEY_TRUE(claim_virtio);
+/*
+ * What has to be 0 for the plain way of an intercept to be the right one: whether
+ * KVM's tracepoint is enabled, and in its place 1 where 0x500 is not claimed.
+ */
+static const atomic_t *detour __ro_after_init;
 
 /* By the parameter; except for 0x500 it takes vms_seen() too. */
-static bool may_claim(unsigned int code)
+static __always_inline bool may_claim(unsigned int code)
 {
 	return claim_all || test_bit(code, claim_codes);
 }
@@ -46,16 +50,19 @@ static bool may_claim(unsigned int code)
  * which checks it. What is rare has a function of its own, which is jumped to as
  * well: the plain way needs no stack frame then.
  */
-static noinline int leave_slowly(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
+static noinline int leave_slowly(struct kvm_vcpu *vcpu, unsigned int code,
+				 enum diag_outcome outcome)
 {
 	diag_count(vcpu->kvm, outcome);
+	trace_kvm_s390_diag(vcpu, code, 0, 0, 0, 0, 0, outcome);
 	return kvm_handler(vcpu);
 }
 
-static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
+static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, unsigned int code,
+					enum diag_outcome outcome)
 {
-	if (unlikely(!diag_count_known(vcpu->kvm, outcome)))
-		return leave_slowly(vcpu, outcome);
+	if (trace_kvm_s390_diag_enabled() || unlikely(!diag_count_known(vcpu->kvm, outcome)))
+		return leave_slowly(vcpu, code, outcome);
 	return kvm_handler(vcpu);
 }
 
@@ -67,7 +74,8 @@ static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, enum diag_outcome
 static noinline int dispatch_slowly(struct kvm_vcpu *vcpu, unsigned int code)
 {
 	if (code != DIAG_KVM_VIRTIO && !vms_seen(vcpu->kvm))
-		return leave_slowly(vcpu, DIAG_LEFT_TO_KVM);
+		return leave_slowly(vcpu, code, DIAG_LEFT_TO_KVM);
+	trace_kvm(vcpu, code);
 	return diag_handle(vcpu, code);
 }
 
@@ -77,18 +85,25 @@ int diag_intercept(struct kvm_vcpu *vcpu)
 	unsigned int code;
 
 	if (unlikely(sie->gpsw.mask & PSW_MASK_PSTATE))
-		return leave_to_kvm(vcpu, DIAG_PRIVILEGED);
+		return leave_to_kvm(vcpu, diag_function_code(vcpu), DIAG_PRIVILEGED);
 
 	/* Nearly always there is no base, so that B2 and D2 are the code. */
-	if (likely(sie->ipb >> 16 == DIAG_KVM_VIRTIO) && static_branch_likely(&claim_virtio))
+	if (likely(sie->ipb >> 16 == DIAG_KVM_VIRTIO && !atomic_read(detour)))
 		return diag_handle(vcpu, DIAG_KVM_VIRTIO);
 
 	code = diag_function_code(vcpu);
 	if (!may_claim(code))
-		return leave_to_kvm(vcpu, DIAG_LEFT_TO_KVM);
-	if (unlikely(!vms_known_seen(vcpu->kvm)))
+		return leave_to_kvm(vcpu, code, DIAG_LEFT_TO_KVM);
+	if (unlikely(atomic_read(detour) || !vms_known_seen(vcpu->kvm)))
 		return dispatch_slowly(vcpu, code);
 	return diag_handle(vcpu, code);
+}
+
+static void choose_way(void)
+{
+	static const atomic_t always = ATOMIC_INIT(1);
+
+	detour = may_claim(DIAG_KVM_VIRTIO) ? trace_kvm_find() : &always;
 }
 
 static int claim_parse(const char *list, unsigned long *codes, bool *all)
@@ -133,10 +148,6 @@ static int claim_set(const char *val, const struct kernel_param *kp)
 	if (!rc) {
 		claim_all = all;
 		bitmap_copy(claim_codes, codes, DIAG_CODES);
-		if (all || test_bit(DIAG_KVM_VIRTIO, codes))
-			static_branch_enable(&claim_virtio);
-		else
-			static_branch_disable(&claim_virtio);
 	}
 	bitmap_free(codes);
 	return rc;
@@ -242,6 +253,7 @@ static int __init diag_init(void)
 		return -ENOENT;
 	}
 	kvm_handler = (void *)(handler_ip + MCOUNT_INSN_SIZE);
+	choose_way();
 
 	rc = counters_start();
 	if (rc)

@@ -36,6 +36,7 @@ static DEFINE_SPINLOCK(add_lock);
 static DEFINE_MUTEX(retire_mutex);
 static struct diag_counters retired;
 
+/* In trace.h they have the same names. */
 static const char *const outcome_names[DIAG_OUTCOMES] = {
 	[DIAG_SERVED_COOKIE]	= "served_cookie",
 	[DIAG_SERVED_SEARCH]	= "served_search",

@@ -3,7 +3,7 @@
  * The one private header of kvm-s390-diag.
  *
  * Calls go one way: attach.c -> diag.c -> virtio_ccw_notify.c -> ioeventfd_bus.c.
- * They ask vms.c, which asks counters.c, which asks nobody.
+ * They ask vms.c, which asks counters.c, which asks nobody, and trace.c.
  */
 #ifndef KVM_S390_DIAG_H
 #define KVM_S390_DIAG_H
@@ -113,7 +113,7 @@ int diag_intercept(struct kvm_vcpu *vcpu);
  * @vcpu: the vCPU that was intercepted
  * @code: the function code, any but 0x500
  *
- * Counts it, for KVM's statistics as well.
+ * Counts and traces it; counts it for KVM's statistics as well.
  *
  * Return: -EOPNOTSUPP.
  */
@@ -129,7 +129,7 @@ int diag_forward(struct kvm_vcpu *vcpu, unsigned int code);
  * or a negative error (virtio 1.x, "Guest->Host Notification" of the channel
  * I/O transport). No other register changes, and r2 only on completion.
  *
- * Called with kvm->srcu held for reading. Counts the outcome.
+ * Called with kvm->srcu held for reading. Counts and traces the outcome.
  *
  * Return: 0 when the DIAGNOSE has completed, -EOPNOTSUPP when userspace is to
  * complete it.
@@ -471,5 +471,25 @@ static inline void diag_count(const struct kvm *kvm, enum diag_outcome outcome)
 	if (unlikely(!diag_count_known(kvm, outcome)))
 		vms_count(kvm, outcome);
 }
+
+/**
+ * trace_kvm_find - find KVM's tracepoint kvm_s390_handle_diag
+ *
+ * May sleep.
+ *
+ * Return: what is not 0 for as long as trace_kvm() has to be called for a claimed
+ * DIAGNOSE; always 0 where this KVM has no such tracepoint. KVM cannot patch
+ * code of this module when the tracepoint is enabled, so this has to be read.
+ */
+const atomic_t *trace_kvm_find(void);
+
+/**
+ * trace_kvm - fire KVM's tracepoint kvm_s390_handle_diag, if it is enabled
+ * @vcpu: the vCPU that was intercepted
+ * @code: the function code
+ *
+ * To be called for what does not come to KVM's handler, before it is answered.
+ */
+void trace_kvm(struct kvm_vcpu *vcpu, unsigned int code);
 
 #endif /* KVM_S390_DIAG_H */

@@ -7,36 +7,66 @@
 #include <asm/virtio-ccw.h>
 
 #include "diag.h"
+#include "trace.h"
 
-static int forward_as(struct kvm_vcpu *vcpu, enum diag_outcome outcome)
+/**
+ * struct notification - what the guest has passed, each register read once
+ * @subcode: r1
+ * @schid: subchannel-identification word, the low half of r2
+ * @queue: number of the virtqueue, r3
+ * @cookie: r4
+ */
+struct notification {
+	u64 subcode;
+	u32 schid;
+	u64 queue;
+	s64 cookie;
+};
+
+static __always_inline void outcome_is(struct kvm_vcpu *vcpu, struct notification n, s64 result,
+				       enum diag_outcome outcome)
 {
 	diag_count(vcpu->kvm, outcome);
+	trace_kvm_s390_diag(vcpu, DIAG_KVM_VIRTIO, n.subcode, n.schid, n.queue, n.cookie,
+			    result, outcome);
+}
+
+static __always_inline int forward_as(struct kvm_vcpu *vcpu, struct notification n,
+				      enum diag_outcome outcome)
+{
+	outcome_is(vcpu, n, -EOPNOTSUPP, outcome);
 	return -EOPNOTSUPP;
 }
 
-static int complete_as(struct kvm_vcpu *vcpu, s64 r2, enum diag_outcome outcome)
+static __always_inline int complete_as(struct kvm_vcpu *vcpu, struct notification n, s64 r2,
+				       enum diag_outcome outcome)
 {
 	WRITE_ONCE(vcpu->run->s.regs.gprs[2], r2);
-	diag_count(vcpu->kvm, outcome);
+	outcome_is(vcpu, n, r2, outcome);
 	return 0;
 }
 
 int virtio_ccw_notify(struct kvm_vcpu *vcpu)
 {
-	s64 cookie, slot;
+	const struct notification n = {
+		.subcode = diag_gpr(vcpu, 1),
+		.schid = diag_gpr(vcpu, 2),
+		.queue = diag_gpr(vcpu, 3),
+		.cookie = diag_gpr(vcpu, 4),
+	};
+	s64 slot;
 
-	if (diag_gpr(vcpu, 1) != KVM_S390_VIRTIO_CCW_NOTIFY)
-		return forward_as(vcpu, DIAG_OTHER_SUBCODE);
+	if (n.subcode != KVM_S390_VIRTIO_CCW_NOTIFY)
+		return forward_as(vcpu, n, DIAG_OTHER_SUBCODE);
 	if (!vcpu->kvm->arch.css_support)
-		return forward_as(vcpu, DIAG_NO_CSS);
+		return forward_as(vcpu, n, DIAG_NO_CSS);
 
-	cookie = diag_gpr(vcpu, 4);
-	slot = ioeventfd_bus_notify(vcpu, diag_gpr(vcpu, 2), diag_gpr(vcpu, 3), cookie);
-	if (likely(slot == cookie) && slot >= 0)
-		return complete_as(vcpu, slot, DIAG_SERVED_COOKIE);
+	slot = ioeventfd_bus_notify(vcpu, n.schid, n.queue, n.cookie);
+	if (likely(slot == n.cookie) && slot >= 0)
+		return complete_as(vcpu, n, slot, DIAG_SERVED_COOKIE);
 	if (slot >= 0)
-		return complete_as(vcpu, slot, DIAG_SERVED_SEARCH);
+		return complete_as(vcpu, n, slot, DIAG_SERVED_SEARCH);
 	if (slot == -EOPNOTSUPP)
-		return forward_as(vcpu, DIAG_NO_DEVICE);
-	return complete_as(vcpu, slot, DIAG_BUS_GONE);
+		return forward_as(vcpu, n, DIAG_NO_DEVICE);
+	return complete_as(vcpu, n, slot, DIAG_BUS_GONE);
 }

@@ -187,6 +187,7 @@ static int dispatch_init(struct kunit *test)
 	int rc = test_start();
 
 	vms_record();
+	choose_way();
 	kvm_handler = stub_handler;
 	left_to_kvm = 0;
 	return rc;
@@ -244,6 +245,7 @@ static void goes_to(struct kunit *test)
 	struct test_vm *vm = test_vm_create(test);
 
 	KUNIT_ASSERT_EQ(test, claim_set(c->claim, NULL), 0);
+	choose_way();
 	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
 	if (c->seen)
 		test_see(vm);
@@ -353,6 +355,11 @@ static struct kunit_suite dispatch_suite = {
 };
 
 /* Attach to the real kvm_s390_handle_diag() of this kernel. */
+
+void test_claim(const char *list)
+{
+	WARN_ON(claim_set(list, NULL));
+}
 
 int test_attach(void)
 {
@@ -479,6 +486,7 @@ static void taken_by_direct_call_is_refused(struct kunit *test)
 	struct test_vm *vm = notifying_vm(test);
 
 	kvm_handler = (void *)(ip + MCOUNT_INSN_SIZE);
+	choose_way();
 	KUNIT_ASSERT_EQ(test, test_start(), 0);
 	KUNIT_ASSERT_EQ(test, compat_direct_attach(&ops, ip, (unsigned long)diag_intercept), 0);
 	/* The counters are those of the one that has it. */

@@ -9,7 +9,9 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/tracepoint.h>
 
+#include "trace.h"
 #include "vm.h"
 
 #define VCPUS	2
@@ -98,8 +100,23 @@ static int bus_thread(void *arg)
 	return refused;
 }
 
-static void race(struct kunit *test)
+/* Events, ours and KVM's. */
+static atomic64_t our_events, kvms_events;
+
+static void our_probe(void *data, const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode,
+		      u32 schid, u64 queue, s64 cookie, s64 result, enum diag_outcome outcome)
 {
+	atomic64_inc(&our_events);
+}
+
+static void kvms_probe(void *data, struct kvm_vcpu *vcpu, u16 code)
+{
+	atomic64_inc(&kvms_events);
+}
+
+static void race(struct kunit *test, bool traced)
+{
+	struct tracepoint *tp = test_kvm_tracepoint();
 	struct test_vm *vm = test_vm_create(test);
 	struct notifier *n = kunit_kcalloc(test, VCPUS, sizeof(*n), GFP_KERNEL);
 	struct kprobe kp = {
@@ -114,6 +131,13 @@ static void race(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, n);
 	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
 	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
+	KUNIT_ASSERT_NOT_NULL(test, tp);
+	if (traced) {
+		KUNIT_ASSERT_EQ(test, register_trace_kvm_s390_diag(our_probe, NULL), 0);
+		KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
+	}
+	atomic64_set(&our_events, 0);
+	atomic64_set(&kvms_events, 0);
 	atomic64_set(&by_kvm, 0);
 	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
 	for (i = 0; i < QUEUES; i += 2)
@@ -152,9 +176,17 @@ static void race(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, n[i].wrong, 0);
 	}
 	unregister_kprobe(&kp);
+	if (traced) {
+		unregister_trace_kvm_s390_diag(our_probe, NULL);
+		tracepoint_probe_unregister(tp, kvms_probe, NULL);
+		tracepoint_synchronize_unregister();
+	}
 	issued += completed + forwarded;
 	KUNIT_EXPECT_EQ(test, ours + atomic64_read(&by_kvm), issued);
 	KUNIT_EXPECT_EQ(test, kp.nmissed, 0);
+	/* One event for each that was counted; one of KVM's for each that was issued. */
+	KUNIT_EXPECT_EQ(test, atomic64_read(&our_events), traced ? ours : 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&kvms_events), traced ? issued : 0);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);
 	KUNIT_EXPECT_GT(test, completed, 10 * TEST_RACES);
 	KUNIT_EXPECT_GT(test, forwarded, TEST_RACES);
@@ -165,8 +197,19 @@ static void race(struct kunit *test)
 		   completed, forwarded, cycle, issued, ours);
 }
 
+static void nothing_is_lost(struct kunit *test)
+{
+	race(test, false);
+}
+
+static void nothing_is_lost_when_traced(struct kunit *test)
+{
+	race(test, true);
+}
+
 static struct kunit_case race_cases[] = {
-	KUNIT_CASE(race),
+	KUNIT_CASE(nothing_is_lost),
+	KUNIT_CASE(nothing_is_lost_when_traced),
 	{}
 };
 

@@ -88,11 +88,15 @@ int test_start(void);
 void test_stop(void);
 void test_vm_dies(struct test_vm *vm);
 
-/* The module attached, as by insmod and rmmod. */
+/* The module attached, as by insmod and rmmod; with all codes claimed but by test_claim(). */
+void test_claim(const char *list);
 int test_attach(void);
 void test_detach(void);
 /* The same, and how many intercepts were counted until the last one had left. */
 u64 test_detach_counted(void);
+
+/* KVM's kvm_s390_handle_diag. */
+struct tracepoint *test_kvm_tracepoint(void);
 
 /* Makes the VM one that was created while the module was attached. */
 void test_see(struct test_vm *vm);

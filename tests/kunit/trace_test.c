@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The module's trace event, and KVM's own one where KVM does not come to fire it. */
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+
+#include "trace.h"
+#include "vm.h"
+
+static int (*handle_diag)(struct kvm_vcpu *vcpu);
+static struct test_vm *vm;
+
+/* What was fired since it was looked at last. */
+static struct {
+	unsigned int count;
+	const struct kvm_vcpu *vcpu;
+	unsigned int code;
+	u64 subcode;
+	u32 schid;
+	u64 queue;
+	s64 cookie;
+	s64 result;
+	enum diag_outcome outcome;
+} ours;
+
+static struct {
+	unsigned int count;
+	const struct kvm_vcpu *vcpu;
+	u16 code;
+} kvms;
+
+static void our_probe(void *data, const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode,
+		      u32 schid, u64 queue, s64 cookie, s64 result, enum diag_outcome outcome)
+{
+	ours.count++;
+	ours.vcpu = vcpu;
+	ours.code = code;
+	ours.subcode = subcode;
+	ours.schid = schid;
+	ours.queue = queue;
+	ours.cookie = cookie;
+	ours.result = result;
+	ours.outcome = outcome;
+}
+
+static void kvms_probe(void *data, struct kvm_vcpu *vcpu, u16 code)
+{
+	kvms.count++;
+	kvms.vcpu = vcpu;
+	kvms.code = code;
+}
+
+static void find_tracepoint(struct tracepoint *tp, void *result)
+{
+	if (!strcmp(tp->name, "kvm_s390_handle_diag"))
+		*(struct tracepoint **)result = tp;
+}
+
+struct tracepoint *test_kvm_tracepoint(void)
+{
+	struct tracepoint *tp = NULL;
+
+	for_each_kernel_tracepoint(find_tracepoint, &tp);
+	return tp;
+}
+
+struct trace_case {
+	const char *what;
+	u16 code;
+	u64 r1, r2, r3, r4;
+	bool no_css, no_bus, older, problem_state;
+	s64 result;
+	enum diag_outcome outcome;
+	/* KVM fires nothing in problem state. */
+	unsigned int kvms;
+};
+
+static const struct trace_case trace_cases[] = {
+	{ "cookie", 0x500, 3, SCHID_A, 1, 1, .result = 1, .outcome = DIAG_SERVED_COOKIE,
+	  .kvms = 1 },
+	{ "search", 0x500, 3, SCHID_A, 1, -1, .result = 1, .outcome = DIAG_SERVED_SEARCH,
+	  .kvms = 1 },
+	{ "bus gone", 0x500, 3, SCHID_A, 1, 1, .no_bus = true, .result = -ENOMEM,
+	  .outcome = DIAG_BUS_GONE, .kvms = 1 },
+	{ "no device", 0x500, 3, SCHID_B, 7, 5, .result = -EOPNOTSUPP,
+	  .outcome = DIAG_NO_DEVICE, .kvms = 1 },
+	{ "no CSS", 0x500, 3, SCHID_A, 1, 1, .no_css = true, .result = -EOPNOTSUPP,
+	  .outcome = DIAG_NO_CSS, .kvms = 1 },
+	{ "other subcode", 0x500, 4, 0x12345678, 2, 3, .result = -EOPNOTSUPP,
+	  .outcome = DIAG_OTHER_SUBCODE, .kvms = 1 },
+	{ "other code", 0x501, 3, SCHID_A, 1, 1, .result = -EOPNOTSUPP,
+	  .outcome = DIAG_OTHER_CODE, .kvms = 1 },
+	{ "left to KVM", 0x501, 3, SCHID_A, 1, 1, .older = true, .outcome = DIAG_LEFT_TO_KVM,
+	  .kvms = 1 },
+	{ "privileged", 0x500, 3, SCHID_A, 1, 1, .problem_state = true,
+	  .outcome = DIAG_PRIVILEGED },
+};
+
+static void trace_desc(const struct trace_case *c, char *desc)
+{
+	strscpy(desc, c->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(trace, trace_cases, trace_desc);
+
+static void issue(const struct trace_case *c)
+{
+	struct kvm_io_bus *bus = test_bus(vm);
+
+	vm->kvm->arch.css_support = !c->no_css;
+	vm->vcpu->arch.sie_block->gpsw.mask = c->problem_state ? PSW_MASK_PSTATE : 0;
+	if (c->no_bus)
+		rcu_assign_pointer(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], NULL);
+	test_set_insn(vm, 0, c->code);
+	test_set_gprs(vm, c->r1, c->r2, c->r3, c->r4);
+	memset(&ours, 0, sizeof(ours));
+	memset(&kvms, 0, sizeof(kvms));
+	test_call(vm, handle_diag);
+	rcu_assign_pointer(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], bus);
+}
+
+static void tells_what_was_done(struct kunit *test)
+{
+	const struct trace_case *c = test->param_value;
+	bool notification = c->code == DIAG_KVM_VIRTIO && !c->problem_state;
+
+	KUNIT_ASSERT_EQ(test, test_attach(), 0);
+	if (!c->older)
+		test_see(vm);
+	KUNIT_ASSERT_EQ(test, register_trace_kvm_s390_diag(our_probe, NULL), 0);
+	issue(c);
+	KUNIT_EXPECT_EQ(test, ours.count, 1);
+	KUNIT_EXPECT_PTR_EQ(test, ours.vcpu, (const struct kvm_vcpu *)vm->vcpu);
+	KUNIT_EXPECT_EQ(test, ours.code, c->code);
+	KUNIT_EXPECT_EQ(test, ours.subcode, notification ? c->r1 : 0);
+	KUNIT_EXPECT_EQ(test, ours.schid, notification ? c->r2 : 0);
+	KUNIT_EXPECT_EQ(test, ours.queue, notification ? c->r3 : 0);
+	KUNIT_EXPECT_EQ(test, ours.cookie, notification ? (s64)c->r4 : 0);
+	KUNIT_EXPECT_EQ(test, ours.result, c->result);
+	KUNIT_EXPECT_EQ(test, ours.outcome, c->outcome);
+	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 1);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
+
+	/* On the way that is plain once the CPU knows the VM. */
+	issue(c);
+	KUNIT_EXPECT_EQ(test, ours.count, 1);
+	KUNIT_EXPECT_EQ(test, ours.outcome, c->outcome);
+	unregister_trace_kvm_s390_diag(our_probe, NULL);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_FALSE(test, trace_kvm_s390_diag_enabled());
+	issue(c);
+	KUNIT_EXPECT_EQ(test, ours.count, 0);
+	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 3);
+	test_detach();
+}
+
+/* As often as without the module, with the same arguments. */
+static void expect_kvms(struct kunit *test, const struct trace_case *c)
+{
+	issue(c);
+	KUNIT_EXPECT_EQ_MSG(test, kvms.count, c->kvms, "%s", c->what);
+	if (c->kvms) {
+		KUNIT_EXPECT_PTR_EQ(test, kvms.vcpu, (const struct kvm_vcpu *)vm->vcpu);
+		KUNIT_EXPECT_EQ(test, kvms.code, c->code);
+	}
+}
+
+static void kvms_event_is_fired_once(struct kunit *test)
+{
+	const struct trace_case *c = test->param_value;
+	struct tracepoint *tp = test_kvm_tracepoint();
+
+	KUNIT_ASSERT_NOT_NULL(test, tp);
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
+	expect_kvms(test, c);
+	KUNIT_ASSERT_EQ(test, test_attach(), 0);
+	if (!c->older)
+		test_see(vm);
+	expect_kvms(test, c);
+	expect_kvms(test, c);
+	tracepoint_probe_unregister(tp, kvms_probe, NULL);
+	tracepoint_synchronize_unregister();
+	issue(c);
+	KUNIT_EXPECT_EQ(test, kvms.count, 0);
+
+	/* Enabled while the module is there. */
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
+	expect_kvms(test, c);
+	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 4);
+	test_detach();
+	expect_kvms(test, c);
+	tracepoint_probe_unregister(tp, kvms_probe, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+/* 0x500 goes the long way to KVM then, which fires for it itself. */
+static void kvms_event_where_0x500_is_not_claimed(struct kunit *test)
+{
+	static const struct trace_case left = {
+		"0x500", 0x500, 3, SCHID_A, 1, 1, .outcome = DIAG_LEFT_TO_KVM, .kvms = 1,
+	};
+	static const struct trace_case taken = {
+		"0x501", 0x501, 3, SCHID_A, 1, 1, .outcome = DIAG_OTHER_CODE, .kvms = 1,
+	};
+	struct tracepoint *tp = test_kvm_tracepoint();
+
+	test_claim("0x501");
+	KUNIT_ASSERT_NOT_NULL(test, tp);
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
+	KUNIT_ASSERT_EQ(test, test_attach(), 0);
+	test_see(vm);
+	expect_kvms(test, &left);
+	expect_kvms(test, &taken);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), 1);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 1);
+	test_detach();
+	tracepoint_probe_unregister(tp, kvms_probe, NULL);
+	tracepoint_synchronize_unregister();
+	test_claim("all");
+}
+
+static struct kunit_case trace_test_cases[] = {
+	KUNIT_CASE_PARAM(tells_what_was_done, trace_gen_params),
+	KUNIT_CASE_PARAM(kvms_event_is_fired_once, trace_gen_params),
+	KUNIT_CASE(kvms_event_where_0x500_is_not_claimed),
+	{}
+};
+
+static int tracing_init(struct kunit *test)
+{
+	u64 queue;
+
+	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
+	if (!handle_diag)
+		return -ENOENT;
+	vm = test_vm_create(test);
+	for (queue = 0; queue < 2; queue++)
+		if (test_assign(vm, SCHID_A, 8, queue, -1))
+			return -EINVAL;
+	return 0;
+}
+
+static struct kunit_suite trace_suite = {
+	.name = "diag-trace",
+	.init = tracing_init,
+	.test_cases = trace_test_cases,
+};
+
+kunit_test_suite(trace_suite);
