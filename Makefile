@@ -52,8 +52,10 @@ check-host: host-parts	## the tests on a real host
 		tests/host/commands.sh
 
 check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction counts
-	tests/kunit/run plain sanitized kcsan untraced
-	tests/bench/insn --check
+	status=0; \
+	tests/kunit/run plain sanitized kcsan untraced || status=1; \
+	tests/bench/insn --check || status=1; \
+	exit $$status
 
 lint: setup-kunit module	## checkpatch, sparse, W=1, coccinelle, kernel-doc
 	KBUILD="$(KBUILD)" tests/lint.sh
