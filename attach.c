@@ -102,8 +102,9 @@ int diag_intercept(struct kvm_vcpu *vcpu)
 static void choose_way(void)
 {
 	static const atomic_t always = ATOMIC_INIT(1);
+	const atomic_t *kvm_traced = trace_kvm_find();
 
-	detour = may_claim(DIAG_KVM_VIRTIO) ? trace_kvm_find() : &always;
+	detour = may_claim(DIAG_KVM_VIRTIO) ? kvm_traced : &always;
 }
 
 static int claim_parse(const char *list, unsigned long *codes, bool *all)
