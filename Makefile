@@ -49,6 +49,7 @@ check-host: host-parts	## the tests on a real host
 	$(HOST) --time-limit 1200 --results $(OUT)/results \
 		--file kvm-s390-diag.ko --file $(OUT)/vmm --file tests/host/refusals.sh \
 		--file $(OUT)/occupy.ko --file $(OUT)/kvm.ko --file $(OUT)/no-direct-calls.ko \
+		--file $(OUT)/issue --file tests/host/trace.sh \
 		tests/host/commands.sh
 
 check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction counts

@@ -24,7 +24,7 @@ result()
 }
 
 tracked=$(git ls-files)
-userspace='^tests/host/vmm*\.[ch]$|^tests/bench/notify\.c$'
+userspace='^tests/host/(vmm*|issue)\.[ch]$|^tests/bench/notify\.c$'
 kernel_c=$(echo "$tracked" | grep '\.[ch]$' | grep -vE "$userspace")
 userspace_c=$(echo "$tracked" | grep -E "$userspace")
 
@@ -39,7 +39,7 @@ for file in $kernel_c $userspace_c; do
 	case $file in
 	compat.h) ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
 	trace.h) ignore=OPEN_ENDED_LINE,EMBEDDED_FILENAME ;;
-	tests/host/vm*|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO ;;
+	tests/host/vm*|tests/host/issue.c|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO ;;
 	*) ignore=NONE ;;
 	esac
 	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"

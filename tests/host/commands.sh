@@ -6,6 +6,7 @@ status=0
 modprobe kvm
 ./vmm check || status=1
 sh ./refusals.sh || status=1
+sh ./trace.sh || status=1
 
 # Whatever the tests did, the kernel has nothing to complain about.
 dmesg > /out/log

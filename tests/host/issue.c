@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest that issues the same DIAGNOSEs for each line on standard input: says
+ * "vm <pid>-<fd>" when the VM is there and "issued <number>" each time. The VM goes
+ * when the input ends.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+#define SCHID	0x00010005U
+
+static const struct {
+	uint16_t code;
+	int times;
+	uint64_t r1, r3, r4;
+	bool problem_state;
+} list[] = {
+	{ .code = 0x500, .times = 3, .r1 = 3, .r3 = 0, .r4 = 0 },
+	{ .code = 0x500, .times = 2, .r1 = 3, .r3 = 0, .r4 = -1 },
+	{ .code = 0x500, .times = 4, .r1 = 3, .r3 = 7, .r4 = 0 },
+	{ .code = 0x500, .times = 1, .r1 = 0 },
+	{ .code = 0x500, .times = 1, .r1 = 4 },
+	{ .code = 0x501, .times = 2 },
+	{ .code = 0x288, .times = 3 },
+	{ .code = 0x44, .times = 1 },
+	/* Directed to this vCPU. */
+	{ .code = 0x9c, .times = 2 },
+	{ .code = 0x500, .times = 5, .problem_state = true },
+};
+
+static void issue(struct vm *vm, size_t i)
+{
+	const uint32_t code[] = { 0x83000000 | list[i].code, 0xb2b20000 | DONE_PSW };
+	__u64 *gprs = vm->run->s.regs.gprs;
+
+	vm_start(vm, 0, code, sizeof(code), list[i].problem_state ? PSW_PROBLEM : PSW_SUPERVISOR);
+	gprs[0] = 0;
+	gprs[1] = list[i].r1;
+	gprs[2] = SCHID;
+	gprs[3] = list[i].r3;
+	gprs[4] = list[i].r4;
+	vcpu_run(vm);
+	if (!at_diagnose(vm) && !at_wait(vm, list[i].problem_state ? AT_PGM : AT_DONE))
+		die("0x%x: unexpected exit %u", list[i].code, vm->run->exit_reason);
+}
+
+int main(void)
+{
+	struct vm vm;
+	char line[16];
+	size_t i;
+	int n;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	vm_create(&vm, true);
+	queue_add(&vm, SCHID, 0, -1);
+	printf("vm %d-%d\n", getpid(), vm.fd);
+	while (fgets(line, sizeof(line), stdin)) {
+		int issued = 0;
+
+		for (i = 0; i < ARRAY_SIZE(list); i++)
+			for (n = 0; n < list[i].times; n++, issued++)
+				issue(&vm, i);
+		printf("issued %d\n", issued);
+	}
+	vm_destroy(&vm);
+	return 0;
+}

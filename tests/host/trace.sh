@@ -1,0 +1,184 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs on the host. Trace events against the counters and against what the guest
+# has issued; KVM's own event with the module against without. Speaks TAP.
+#
+# What it takes is ./issue: a program with one VM that says "vm <pid>-<fd>", and for
+# each line on its input issues the same DIAGNOSEs and says "issued <number>".
+
+tests=0
+failed=0
+tracing=/sys/kernel/tracing
+ours=$tracing/events/kvm_s390_diag
+kvms=$tracing/events/kvm/kvm_s390_handle_diag
+folder=/sys/kernel/debug/kvm/kvm-s390-diag
+module=kvm-s390-diag.ko
+work=/tmp/trace.$$
+
+result()
+{
+	tests=$((tests + 1))
+	if [ -z "$2" ]; then
+		echo "ok $tests - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $tests - $1: $2"
+	fi
+}
+
+# same WHAT EXPECTED ACTUAL
+same()
+{
+	result "$1" "$([ "$2" = "$3" ] || echo "$(echo "$3" | tr '\n' ' ')instead of $(echo "$2" | tr '\n' ' ')")"
+}
+
+# A guest on descriptors 4 and 5, and the name of its VM.
+start_guest()
+{
+	mkfifo $work.in $work.out
+	./issue < $work.in > $work.out &
+	guest=$!
+	exec 4> $work.in 5< $work.out
+	rm $work.in $work.out
+	read -r _ vm <&5
+}
+
+issue()
+{
+	echo go >&4
+	read -r _ issued <&5
+}
+
+end_guest()
+{
+	exec 4>&- 5<&-
+	wait $guest
+}
+
+clear_trace()
+{
+	echo > $tracing/trace
+}
+
+# Function codes that KVM's event has named, with how often.
+kvms_events()
+{
+	sed -n 's/.*kvm_s390_handle_diag: .*handle diagnose call \([0-9a-f]*\) .*/\1/p' \
+		$tracing/trace | sort | uniq -c | awk '{ print $2, $1 }'
+}
+
+# Outcomes that this module's event has named, with how often.
+our_events()
+{
+	sed -n "s/.* kvm_s390_diag: vm ${1:-[0-9]*} .* outcome \([a-z_]*\)\$/\1/p" \
+		$tracing/trace | sort | uniq -c | awk '{ print $2, $1 }'
+}
+
+# Lines of a file of counters that are not 0, in the same way.
+counted()
+{
+	awk '$2 { print }' "$folder/$1" | sort
+}
+
+sum()
+{
+	awk '{ sum += $2 } END { print sum + 0 }' "$folder/$1"
+}
+
+wait_until()
+{
+	limit=$(($(date +%s) + 60))
+	until "$@"; do
+		[ "$(date +%s)" -lt $limit ] || return 1
+	done
+}
+
+echo 4096 > $tracing/buffer_size_kb
+
+# KVM alone
+start_guest
+echo 1 > $kvms/enable
+clear_trace
+issue
+alone=$(kvms_events)
+privileged=5
+same "KVM alone: an event for each DIAGNOSE but the privileged ones" \
+	$((issued - privileged)) "$(echo "$alone" | awk '{ sum += $2 } END { print sum }')"
+
+# The same VM, which is older then
+insmod $module
+clear_trace
+issue
+same "older VM: KVM's events are the same with the module" "$alone" "$(kvms_events)"
+same "older VM: all is counted" "$issued" "$(sum total)"
+result "older VM: has its file now" "$(wait_until [ -e $folder/$vm ] || echo "$folder/$vm is missing")"
+same "older VM: counted there" "$(counted total)" "$(counted "$vm")"
+end_guest
+result "the file goes with the VM" \
+	"$(wait_until [ ! -e $folder/$vm ] || echo "$folder/$vm is still there")"
+same "the total keeps what it had" "$issued" "$(sum total)"
+rmmod kvm_s390_diag
+
+for claim in all 0x500 0x501; do
+	insmod $module claim=$claim
+	start_guest
+	result "claim=$claim: a new VM has its file" \
+		"$(wait_until [ -e $folder/$vm ] || echo "$folder/$vm is missing")"
+	same "claim=$claim: the file is named as KVM's directory" "$vm" \
+		"$(ls /sys/kernel/debug/kvm | grep "^${vm%-*}-")"
+	clear_trace
+	issue
+	same "claim=$claim: KVM's events are the same" "$alone" "$(kvms_events)"
+	same "claim=$claim: none of this module's where they are off" "" "$(our_events)"
+	same "claim=$claim: all is counted" "$issued" "$(sum total)"
+
+	echo 0 > $kvms/enable
+	echo 1 > $ours/enable
+	before=$(sum total)
+	clear_trace
+	issue
+	same "claim=$claim: an event for each intercept" "$issued" \
+		"$(our_events | awk '{ sum += $2 } END { print sum }')"
+	same "claim=$claim: none of KVM's where they are off" "" "$(kvms_events)"
+	same "claim=$claim: events and counters add up alike" $((before + issued)) "$(sum total)"
+	# Twice the same was issued.
+	same "claim=$claim: events by outcome are what was counted" \
+		"$(counted "$vm" | awk '{ print $1, $2 / 2 }')" "$(our_events "${vm%-*}")"
+	echo 1 > $kvms/enable
+	clear_trace
+	issue
+	same "claim=$claim: KVM's events beside this module's" "$alone" "$(kvms_events)"
+	cp $tracing/trace /out/trace."$claim"
+
+	# The outcomes of function code 0x500 have what the guest passed.
+	if [ $claim = all ]; then
+		event='code 0x500 subcode 3 schid 0x00010005 queue'
+		for want in "3 $event 0 cookie 0 result 0 outcome served_cookie" \
+			"2 $event 0 cookie -1 result 0 outcome served_search" \
+			"4 $event 7 cookie 0 result -95 outcome forwarded_no_device"; do
+			same "event: ${want#* }" "${want%% *}" \
+				"$(grep -c " vm ${vm%-*} vcpu 0 ${want#* }\$" $tracing/trace)"
+		done
+		same "names of outcomes are known to tools by number" 1 \
+			"$(grep -c '{ 0, "served_cookie" }.*{ 8, "privileged" }' $ours/*/format)"
+		same "events and counters have the same names" \
+			"$(sed 's/ .*//' $folder/total | sort)" \
+			"$(grep -o '{ [0-8], "[a-z_]*" }' $ours/*/format | sed 's/.*"\(.*\)".*/\1/' | sort)"
+		exec 6< "$folder/$vm"
+		end_guest
+		wait_until [ ! -e "$folder/$vm" ]
+		result "an open file reads nothing of a VM that is gone" \
+			"$(cat <&6 2> /dev/null && echo "it can be read")"
+		exec 6<&-
+	else
+		end_guest
+	fi
+	# With its event enabled.
+	result "claim=$claim: unloads while it is traced" \
+		"$(rmmod kvm_s390_diag 2>&1)"
+done
+echo 0 > $kvms/enable
+
+echo "1..$tests"
+[ $failed = 0 ]
