@@ -3,11 +3,12 @@
  * vCPUs notify while one thread registers and unregisters devices, another one
  * creates VMs that replace each other, and another one attaches and detaches.
  */
-#include <linux/atomic.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/tracepoint.h>
 
@@ -19,13 +20,31 @@
 
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
 
-/* Notifications that KVM's own handler has got. */
-static atomic64_t by_kvm;
+/*
+ * Counted by each CPU: notifications that KVM's own handler has got; events, ours
+ * and KVM's. All are counted with preemption off.
+ */
+struct counts {
+	u64 by_kvm, ours, kvms;
+};
+
+static struct counts __percpu *counts;
 
 static int count_by_kvm(struct kprobe *kp, struct pt_regs *regs)
 {
-	atomic64_inc(&by_kvm);
+	this_cpu_ptr(counts)->by_kvm++;
 	return 0;
+}
+
+static void our_probe(void *data, const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode,
+		      u32 schid, u64 queue, s64 cookie, s64 result, enum diag_outcome outcome)
+{
+	this_cpu_ptr(counts)->ours++;
+}
+
+static void kvms_probe(void *data, struct kvm_vcpu *vcpu, u16 code)
+{
+	this_cpu_ptr(counts)->kvms++;
 }
 
 struct notifier {
@@ -100,20 +119,6 @@ static int bus_thread(void *arg)
 	return refused;
 }
 
-/* Events, ours and KVM's. */
-static atomic64_t our_events, kvms_events;
-
-static void our_probe(void *data, const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode,
-		      u32 schid, u64 queue, s64 cookie, s64 result, enum diag_outcome outcome)
-{
-	atomic64_inc(&our_events);
-}
-
-static void kvms_probe(void *data, struct kvm_vcpu *vcpu, u16 code)
-{
-	atomic64_inc(&kvms_events);
-}
-
 static void race(struct kunit *test, bool traced)
 {
 	struct tracepoint *tp = test_kvm_tracepoint();
@@ -125,6 +130,7 @@ static void race(struct kunit *test, bool traced)
 	};
 	struct task_struct *bus, *vms;
 	u64 completed = 0, forwarded = 0, there = 0, gone = 0, ours = 0, issued;
+	u64 by_kvm = 0, our_events = 0, kvms_events = 0;
 	unsigned int cycle;
 	int i;
 
@@ -132,13 +138,12 @@ static void race(struct kunit *test, bool traced)
 	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
 	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
 	KUNIT_ASSERT_NOT_NULL(test, tp);
+	counts = alloc_percpu(struct counts);
+	KUNIT_ASSERT_NOT_NULL(test, counts);
 	if (traced) {
 		KUNIT_ASSERT_EQ(test, register_trace_kvm_s390_diag(our_probe, NULL), 0);
 		KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
 	}
-	atomic64_set(&our_events, 0);
-	atomic64_set(&kvms_events, 0);
-	atomic64_set(&by_kvm, 0);
 	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
 	for (i = 0; i < QUEUES; i += 2)
 		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, i, -1), 0);
@@ -182,11 +187,19 @@ static void race(struct kunit *test, bool traced)
 		tracepoint_synchronize_unregister();
 	}
 	issued += completed + forwarded;
-	KUNIT_EXPECT_EQ(test, ours + atomic64_read(&by_kvm), issued);
+	for_each_possible_cpu(i) {
+		const struct counts *c = per_cpu_ptr(counts, i);
+
+		by_kvm += c->by_kvm;
+		our_events += c->ours;
+		kvms_events += c->kvms;
+	}
+	free_percpu(counts);
+	KUNIT_EXPECT_EQ(test, ours + by_kvm, issued);
 	KUNIT_EXPECT_EQ(test, kp.nmissed, 0);
 	/* One event for each that was counted; one of KVM's for each that was issued. */
-	KUNIT_EXPECT_EQ(test, atomic64_read(&our_events), traced ? ours : 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&kvms_events), traced ? issued : 0);
+	KUNIT_EXPECT_EQ(test, our_events, traced ? ours : 0);
+	KUNIT_EXPECT_EQ(test, kvms_events, traced ? issued : 0);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);
 	KUNIT_EXPECT_GT(test, completed, 10 * TEST_RACES);
 	KUNIT_EXPECT_GT(test, forwarded, TEST_RACES);
