@@ -262,6 +262,8 @@ static int __init diag_init(void)
 
 	/* Before the handler, for its -EBUSY can only mean one thing. */
 	rc = vms_start(&hooks);
+	if (rc == -ENOMEM)
+		goto free_counters;
 	if (rc) {
 		pr_err("ftrace cannot be used (error %d), most likely because kernel.ftrace_enabled is 0; set it to 1 and load again\n",
 		       rc);
