@@ -8,13 +8,16 @@
 #include <linux/ftrace.h>
 #include <linux/version.h>
 
-/* The first argument of the function that an ftrace callback was called for. */
+/*
+ * The first argument of the function that an ftrace callback was called for. The
+ * kernel's ftrace_regs_get_argument() calls what 6.12 does not export.
+ */
 static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-	return fregs->regs.gprs[2];
+#ifdef arch_ftrace_regs
+	return arch_ftrace_regs(fregs)->regs.gprs[2];
 #else
-	return ftrace_regs_get_argument(fregs, 0);
+	return fregs->regs.gprs[2];
 #endif
 }
 
