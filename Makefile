@@ -3,7 +3,7 @@
 # kvm-s390-diag: "make help" lists what there is to make.
 
 # On an s390 machine the module is for the running kernel; elsewhere it is cross
-# compiled for the stock kernel of the lab's host (KERNEL=6.1).
+# compiled for the stock kernel of one of the lab's hosts (KERNEL=6.1 or 6.12).
 KERNEL ?= 6.1
 ifeq ($(shell uname -m),s390x)
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -11,7 +11,11 @@ KBUILD = $(MAKE) -C $(KDIR)
 else
 export DIAG_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kvm-s390-diag
 KDIR ?= $(DIAG_CACHE)/host-$(KERNEL)/build
-KBUILD = $(MAKE) -C $(KDIR) ARCH=s390 CROSS_COMPILE=s390x-linux-gnu-
+KBUILD = $(IN_CHROOT) $(MAKE) -C $(KDIR) ARCH=s390 CROSS_COMPILE=s390x-linux-gnu-
+ifneq ($(KERNEL),6.1)
+# Debian 12's own tools do for its own kernel.
+IN_CHROOT = tests/lab/in-chroot $(KERNEL)
+endif
 $(DIAG_CACHE)/%/build:
 	tests/lab/setup.sh
 endif
@@ -20,6 +24,7 @@ endif
 export SOURCES = $(filter-out %.mod.c,$(wildcard $(CURDIR)/*.[ch] $(CURDIR)/*.awk $(CURDIR)/Kbuild))
 
 OUT = $(CURDIR)/build/host-$(KERNEL)
+PROGRAMS = $(CURDIR)/build/selftests
 HOST = tests/lab/host --kernel $(KERNEL)
 
 module: $(KDIR)	## build kvm-s390-diag.ko (the default)
@@ -29,28 +34,27 @@ setup:		## set the lab up: packages, kernels, headers (amd64 Debian 12, root)
 	tests/lab/setup.sh
 
 setup-host:
-	tests/lab/setup.sh host
+	tests/lab/setup.sh host $(if $(IN_CHROOT),host-$(KERNEL))
 
 setup-kunit:
 	tests/lab/setup.sh kunit
 
-host-parts: setup-host module
-	$(MAKE) -C tests/host KDIR="$(KDIR)" KBUILD="$(KBUILD)" OUT="$(OUT)"
+host-parts: setup-host
+	$(MAKE) -C tests/selftests KDIR="$(KDIR)" KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" \
+		OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
 
 demo: host-parts	## show on a real host who answers which DIAGNOSE
-	$(HOST) --file kvm-s390-diag.ko --file $(OUT)/vmm tests/host/demo.sh
+	$(HOST) --file $(OUT)/module/kvm-s390-diag.ko --file $(PROGRAMS)/diag_abi tests/selftests/demo.sh
 
 check: setup	## set up and run all tests
 	tests/tally "$(MAKE) --no-print-directory lint" \
 		"$(MAKE) --no-print-directory check-kunit" \
-		"$(MAKE) --no-print-directory check-host"
+		"$(MAKE) --no-print-directory check-host KERNEL=6.1" \
+		"$(MAKE) --no-print-directory check-host KERNEL=6.12"
 
-check-host: host-parts	## the tests on a real host
-	$(HOST) --time-limit 1200 --results $(OUT)/results \
-		--file kvm-s390-diag.ko --file $(OUT)/vmm --file tests/host/refusals.sh \
-		--file $(OUT)/occupy.ko --file $(OUT)/kvm.ko --file $(OUT)/no-direct-calls.ko \
-		--file $(OUT)/issue --file tests/host/trace.sh \
-		tests/host/commands.sh
+check-host: host-parts	## the tests on a real host (KERNEL=6.1 or 6.12)
+	$(HOST) --cpus 2 --time-limit 1200 --results $(OUT)/results \
+		$$(printf -- '--file %s ' $(OUT)/lab/*) tests/selftests/commands.sh
 
 check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction counts
 	status=0; \
@@ -66,7 +70,7 @@ bench-insn: setup-kunit	## count instructions: KVM's own handler and this one
 
 bench: host-parts	## time notifications on a real host, with and without the module
 	$(HOST) --cpus 2 --time-limit 1800 --results $(OUT)/bench \
-		--file kvm-s390-diag.ko --file $(OUT)/notify tests/bench/notify.sh
+		--file $(OUT)/module/kvm-s390-diag.ko --file $(PROGRAMS)/notify tests/bench/notify.sh
 	tests/bench/notify $(OUT)/bench
 
 clean:		## remove what was built in this tree (the lab's cache stays)

@@ -5,26 +5,11 @@
 # from the Makefile at the top.
 cd "$(dirname "$0")/.." || exit 1
 . tests/lab/env.sh
+. tests/tap.sh
 source=$DIAG_CACHE/linux-source-6.1
 build=$PWD/build/lint
-tests=0
-failed=0
-
-# result NAME OUTPUT: passed where there is no output.
-result()
-{
-	tests=$((tests + 1))
-	if [ -z "$2" ]; then
-		echo "ok $tests - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $tests - $1"
-		echo "$2" | head -n 40 | sed 's/^/# /'
-	fi
-}
-
 tracked=$(git ls-files)
-userspace='^tests/host/(vmm*|issue)\.[ch]$|^tests/bench/notify\.c$'
+userspace='^tests/selftests/[^/]*\.[ch]$|^tests/bench/notify\.c$'
 kernel_c=$(echo "$tracked" | grep '\.[ch]$' | grep -vE "$userspace")
 userspace_c=$(echo "$tracked" | grep -E "$userspace")
 
@@ -39,7 +24,8 @@ for file in $kernel_c $userspace_c; do
 	case $file in
 	compat.h) ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
 	trace.h) ignore=OPEN_ENDED_LINE,EMBEDDED_FILENAME ;;
-	tests/host/vm*|tests/host/issue.c|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO ;;
+	tests/selftests/modules/*) ignore=NONE ;;
+	tests/selftests/*|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE ;;
 	*) ignore=NONE ;;
 	esac
 	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"
@@ -77,5 +63,4 @@ result "SPDX in every file" "$missing"
 
 # Left behind by checkpatch.
 rm -f .checkpatch-camelcase.*
-echo "1..$tests"
-[ $failed = 0 ]
+tap_end

@@ -13,13 +13,39 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vm.h"
+#include "diag_util.h"
 
 #define ROUNDS	15
 #define SCHID	0x00010100U
 
+/* What a vCPU does next. */
+static struct {
+	uint64_t schid, queue, count;
+	bool forget_cookie, yield;
+} loops[2];
+
+static void guest_code(uint64_t id)
+{
+	int64_t cookie;
+	uint64_t i;
+
+	for (;;) {
+		cookie = -1;
+		for (i = 0; i < loops[id].count; i++) {
+			/* R1 names vCPU 0: itself. */
+			if (loops[id].yield)
+				asm volatile("lghi 1,0\n\tdiag 1,0,0x9c" : : : "1", "memory");
+			else
+				cookie = guest_notify(loops[id].schid, loops[id].queue,
+						      loops[id].forget_cookie ? -1 : cookie);
+		}
+		GUEST_SYNC(id);
+	}
+}
+
 struct bench_vm {
-	struct vm vm, second;
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpus[2];
 	int fd;
 };
 
@@ -27,20 +53,22 @@ static struct bench_vm one, sixtyfour, many, subchannels;
 
 static void fill(struct bench_vm *b, int count, bool by_subchannel)
 {
-	int i;
+	uint64_t i;
 
-	vm_create(&b->vm, true);
-	vcpu_create(&b->second, &b->vm, 1);
+	b->vm = vm_create_with_vcpus(2, guest_code, b->vcpus);
+	vm_populate(b->vm);
+	vcpu_enable_cap(b->vcpus[0], KVM_CAP_S390_CSS_SUPPORT, 0);
+	for (i = 0; i < 2; i++)
+		vcpu_args_set(b->vcpus[i], 1, i);
 	b->fd = -1;
 	for (i = 0; i < count; i++)
-		b->fd = queue_add(&b->vm, by_subchannel ? SCHID + i : SCHID,
+		b->fd = queue_add(b->vm, by_subchannel ? SCHID + i : SCHID,
 				  by_subchannel ? 0 : i, b->fd);
 }
 
 static void empty(struct bench_vm *b)
 {
-	vcpu_destroy(&b->second);
-	vm_destroy(&b->vm);
+	kvm_vm_free(b->vm);
 	close(b->fd);
 }
 
@@ -49,11 +77,10 @@ static const struct bench {
 	struct bench_vm *on;
 	uint32_t schid;
 	uint64_t queue;
-	bool forget_cookie, userspace;
-	uint32_t code;
+	bool forget_cookie, userspace, yield;
 	int vcpus, loops;
 } benches[] = {
-	{ "floor: 0x9c to self, left to KVM", &one, SCHID, .code = 0x9c, .loops = 2000 },
+	{ "floor: 0x9c to self, left to KVM", &one, SCHID, .yield = true, .loops = 2000 },
 	{ "valid cookie", &many, SCHID, 200, .loops = 2000 },
 	{ "valid cookie, 2 vCPUs", &many, SCHID, 200, .vcpus = 2, .loops = 2000 },
 	{ "no cookie, 1 queue", &one, SCHID, 0, true, .loops = 1000 },
@@ -70,55 +97,53 @@ static const struct bench {
 	{ "ceiling: exit and eventfd write", &one, SCHID, 7, .userspace = true, .loops = 500 },
 };
 
-/* One vCPU's share; the loops of two must not share their code. */
 static void *run_loop(void *arg)
 {
-	struct vm *vm = arg;
+	struct ucall uc;
 
-	vcpu_run(vm);
+	TEST_ASSERT(!run_to_ucall(arg, &uc), "an exit where there should be none");
 	return NULL;
 }
 
-static void run_userspace(struct vm *vm, int fd)
+static void run_userspace(struct kvm_vcpu *vcpu, int fd)
 {
 	const uint64_t increment = 1;
 
-	for (vcpu_run(vm); at_diagnose(vm); vcpu_run(vm)) {
-		if (write(fd, &increment, sizeof(increment)) != sizeof(increment))
-			die("eventfd: %s", strerror(errno));
-		vm->run->s.regs.gprs[2] = 0;
-		vm->run->kvm_dirty_regs = KVM_SYNC_GPRS;
+	for (vcpu_run(vcpu); at_diagnose(vcpu, 0x500); vcpu_run(vcpu)) {
+		TEST_ASSERT(write(fd, &increment, sizeof(increment)) == sizeof(increment),
+			    "eventfd: %s", strerror(errno));
+		answer(vcpu, 0);
 	}
+	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "the guest does not go on");
 }
 
 /* Nanoseconds a notification; with two vCPUs, of each of them. */
 static uint64_t run_bench(const struct bench *b)
 {
-	const struct loop loop = {
-		.schid = b->schid, .count = b->loops, .queue = b->queue,
-		.forget_cookie = b->forget_cookie, .code = b->code,
-	};
-	int vcpus = b->vcpus ?: 1;
-	uint64_t start, expected = b->code ? 0 : (uint64_t)vcpus * b->loops;
+	int i, vcpus = b->vcpus ?: 1;
+	uint64_t start, expected = b->yield ? 0 : (uint64_t)vcpus * b->loops;
 	pthread_t thread;
 
-	start_loop(&b->on->vm, 0, &loop);
-	if (vcpus == 2)
-		start_loop(&b->on->second, 0x1000, &loop);
+	for (i = 0; i < vcpus; i++) {
+		loops[i].schid = b->schid;
+		loops[i].queue = b->queue;
+		loops[i].count = b->loops;
+		loops[i].forget_cookie = b->forget_cookie;
+		loops[i].yield = b->yield;
+	}
+	sync_global_to_guest(b->on->vm, loops);
 	start = now_ns();
-	if (vcpus == 2 && pthread_create(&thread, NULL, run_loop, &b->on->second))
-		die("no thread for the second vCPU");
+	if (vcpus == 2)
+		pthread_create(&thread, NULL, run_loop, b->on->vcpus[1]);
 	if (b->userspace)
-		run_userspace(&b->on->vm, b->on->fd);
+		run_userspace(b->on->vcpus[0], b->on->fd);
 	else
-		vcpu_run(&b->on->vm);
+		run_loop(b->on->vcpus[0]);
 	if (vcpus == 2)
 		pthread_join(thread, NULL);
 	start = now_ns() - start;
 
-	if (!at_wait(&b->on->vm, AT_DONE) || (vcpus == 2 && !at_wait(&b->on->second, AT_DONE)) ||
-	    eventfd_take(b->on->fd) != expected)
-		die("%s: notifications were lost", b->what);
+	TEST_ASSERT(eventfd_take(b->on->fd) == expected, "%s: notifications were lost", b->what);
 	return start / b->loops;
 }
 
@@ -141,15 +166,14 @@ int main(void)
 		printf("# round %d of %d\n", round, ROUNDS);
 		for (attached = 0; attached < 2; attached++) {
 			if (attached)
-				attach("claim=0x500");
+				module_attach("claim=0x500");
 			for (i = 0; i < ARRAY_SIZE(benches); i++)
 				ns[attached][i] = run_bench(&benches[i]);
-			served = counted("served");
+			served = module_counted("served");
 			if (attached)
-				detach();
+				module_detach();
 		}
-		if (!served)
-			die("the module has served nothing");
+		TEST_ASSERT(served, "the module has served nothing");
 		for (i = 0; round && i < ARRAY_SIZE(benches); i++)
 			printf("\"%s\",%" PRIu64 ",%" PRIu64 "\n", benches[i].what, ns[0][i],
 			       ns[1][i]);

@@ -4,10 +4,11 @@
  * "vm <pid>-<fd>" when the VM is there and "issued <number>" each time. The VM goes
  * when the input ends.
  */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <unistd.h>
 
-#include "vm.h"
+#include "diag_util.h"
 
 #define SCHID	0x00010005U
 
@@ -30,41 +31,42 @@ static const struct {
 	{ .code = 0x500, .times = 5, .problem_state = true },
 };
 
-static void issue(struct vm *vm, size_t i)
+static void guest_code(void)
 {
-	const uint32_t code[] = { 0x83000000 | list[i].code, 0xb2b20000 | DONE_PSW };
-	__u64 *gprs = vm->run->s.regs.gprs;
+}
 
-	vm_start(vm, 0, code, sizeof(code), list[i].problem_state ? PSW_PROBLEM : PSW_SUPERVISOR);
-	gprs[0] = 0;
-	gprs[1] = list[i].r1;
-	gprs[2] = SCHID;
-	gprs[3] = list[i].r3;
-	gprs[4] = list[i].r4;
-	vcpu_run(vm);
-	if (!at_diagnose(vm) && !at_wait(vm, list[i].problem_state ? AT_PGM : AT_DONE))
-		die("0x%x: unexpected exit %u", list[i].code, vm->run->exit_reason);
+static void issue(struct kvm_vcpu *vcpu, size_t i)
+{
+	const uint64_t gprs[16] = {
+		[1] = list[i].r1, [2] = SCHID, [3] = list[i].r3, [4] = list[i].r4,
+	};
+
+	vcpu_execute(vcpu, 0x83000000 | list[i].code, gprs, list[i].problem_state);
+	TEST_ASSERT(at_diagnose(vcpu, list[i].code) ||
+		    at_wait(vcpu, list[i].problem_state ? AT_PGM : AT_DONE),
+		    "0x%x: exit for reason %u", list[i].code, vcpu->run->exit_reason);
 }
 
 int main(void)
 {
-	struct vm vm;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
 	char line[16];
 	size_t i;
 	int n;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	vm_create(&vm, true);
-	queue_add(&vm, SCHID, 0, -1);
-	printf("vm %d-%d\n", getpid(), vm.fd);
+	vm = vm_create_css(&vcpu, guest_code);
+	queue_add(vm, SCHID, 0, -1);
+	printf("vm %d-%d\n", getpid(), vm->fd);
 	while (fgets(line, sizeof(line), stdin)) {
 		int issued = 0;
 
 		for (i = 0; i < ARRAY_SIZE(list); i++)
 			for (n = 0; n < list[i].times; n++, issued++)
-				issue(&vm, i);
+				issue(vcpu, i);
 		printf("issued %d\n", issued);
 	}
-	vm_destroy(&vm);
+	kvm_vm_free(vm);
 	return 0;
 }

@@ -4,20 +4,8 @@
 # Runs on the host. What must be refused at load is refused with the right
 # errno, one clear line in the kernel log and nothing attached. Speaks TAP.
 
-tests=0
-failed=0
+. ./tap.sh
 patched=/sys/kernel/tracing/enabled_functions
-
-result()
-{
-	tests=$((tests + 1))
-	if [ -z "$2" ]; then
-		echo "ok $tests - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $tests - $1: $2"
-	fi
-}
 
 # refused WHAT ERRNO LINE MODULE [PARAMETER...]
 refused()
@@ -109,5 +97,4 @@ else
 	result "after all of this it loads and unloads" "it does not"
 fi
 
-echo "1..$tests"
-[ $failed = 0 ]
+tap_end

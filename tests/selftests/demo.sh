@@ -3,4 +3,4 @@
 #
 # What "make demo" runs on the host.
 modprobe kvm
-exec ./vmm demo
+exec ./diag_abi demo

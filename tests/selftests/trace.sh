@@ -7,25 +7,13 @@
 # What it takes is ./issue: a program with one VM that says "vm <pid>-<fd>", and for
 # each line on its input issues the same DIAGNOSEs and says "issued <number>".
 
-tests=0
-failed=0
+. ./tap.sh
 tracing=/sys/kernel/tracing
 ours=$tracing/events/kvm_s390_diag
 kvms=$tracing/events/kvm/kvm_s390_handle_diag
 folder=/sys/kernel/debug/kvm/kvm-s390-diag
 module=kvm-s390-diag.ko
 work=/tmp/trace.$$
-
-result()
-{
-	tests=$((tests + 1))
-	if [ -z "$2" ]; then
-		echo "ok $tests - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $tests - $1: $2"
-	fi
-}
 
 # same WHAT EXPECTED ACTUAL
 same()
@@ -180,5 +168,4 @@ for claim in all 0x500 0x501; do
 done
 echo 0 > $kvms/enable
 
-echo "1..$tests"
-[ $failed = 0 ]
+tap_end
