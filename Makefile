@@ -39,6 +39,9 @@ setup-host:
 setup-kunit:
 	tests/lab/setup.sh kunit
 
+setup-docs:
+	tests/lab/setup.sh docs
+
 host-parts: setup-host
 	$(MAKE) -C tests/selftests KDIR="$(KDIR)" KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" \
 		OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
@@ -48,6 +51,7 @@ demo: host-parts	## show on a real host who answers which DIAGNOSE
 
 check: setup	## set up and run all tests
 	tests/tally "$(MAKE) --no-print-directory lint" \
+		"$(MAKE) --no-print-directory check-docs" \
 		"$(MAKE) --no-print-directory check-kunit" \
 		"$(MAKE) --no-print-directory check-host KERNEL=6.1" \
 		"$(MAKE) --no-print-directory check-host KERNEL=6.12"
@@ -65,6 +69,12 @@ check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction c
 lint: setup-kunit module	## checkpatch, sparse, W=1, coccinelle, kernel-doc
 	KBUILD="$(KBUILD)" tests/lint.sh
 
+docs: setup-docs	## build the pages of Documentation/ into build/docs
+	tests/docs
+
+check-docs: setup-docs	## build the pages, and compare them with the sources
+	tests/docs --check
+
 bench-insn: setup-kunit	## count instructions: KVM's own handler and this one
 	tests/bench/insn
 
@@ -81,5 +91,5 @@ help:		## list what there is to make
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .DEFAULT_GOAL := module
-.PHONY: module setup setup-host setup-kunit host-parts demo check check-host check-kunit \
-	lint bench-insn bench clean help
+.PHONY: module setup setup-host setup-kunit setup-docs host-parts demo check check-host \
+	check-kunit check-docs lint docs bench-insn bench clean help

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh [host|host-6.12|kunit]...
+# setup.sh [host|host-6.12|kunit|docs|install|guests]...
 #
 # Sets an amd64 Debian 12 machine up for building and testing (default: for all
 # of it). Packages go on the machine; the s390x kernels of the hosts with their
-# headers and their busybox, and the kernel's source, into a cache folder outside
-# the tree. Runs as root; does nothing twice.
+# headers and their busybox, QEMU and other tools for these hosts, and the kernel's
+# source, into a cache folder outside the tree. Runs as root; does nothing twice.
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
@@ -19,6 +19,10 @@ packages_host_6_12=debootstrap
 packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev linux-source-6.1
 	perl qemu-system-misc
 	sparse"
+packages_docs="linux-source-6.1 perl python3-sphinx"
+packages_install="debhelper dh-dkms dkms dpkg-dev git groff-base lintian mandoc openssl python3"
+packages_guests="bc binutils-s390x-linux-gnu bison flex gcc libc6-dev libelf-dev libssl-dev
+	linux-source-6.1 perl qemu-system-misc"
 
 say()
 {
@@ -138,6 +142,74 @@ chroot_6_12()
 	touch "$dir/complete"
 }
 
+# Python, and the tools that administrators load modules with, for the host.
+host_tools()
+{
+	tar=$DIAG_CACHE/tools-s390x.tar
+	[ -e "$tar" ] && return 0
+	s390x_lists
+	stdlib=$(depends_of libpython3-stdlib libpython)
+	python=${stdlib#lib}
+	python=${python%-stdlib}
+	say "fetching $python and kmod for the host"
+	dir=$DIAG_CACHE/tools-s390x
+	rm -rf "$dir"
+	mkdir -p "$dir/debs"
+	(cd "$dir/debs" && s390x_apt apt-get -qq download kmod libc6 libexpat1 libkmod2 liblzma5 \
+		"lib$python-minimal" "$stdlib" libssl3 libzstd1 "$python-minimal" zlib1g)
+	for deb in "$dir"/debs/*.deb; do
+		dpkg -x "$deb" "$dir/root"
+	done
+	ln -s "$python" "$dir/root/usr/bin/python3"
+	tar -c -f "$tar.new" -C "$dir/root" --exclude=./usr/share --exclude='*/gconv' .
+	mv "$tar.new" "$tar"
+	rm -r "$dir"
+}
+
+# collect FROM TO FILE...: copies files from one tree to another, with all shared
+# libraries that they need.
+collect()
+{
+	from=$1 to=$2
+	shift 2
+	while [ $# -gt 0 ]; do
+		file=$1
+		shift
+		[ ! -e "$to/$file" ] || continue
+		mkdir -p "$to/${file%/*}"
+		cp -L "$from/$file" "$to/$file"
+		for name in $(s390x-linux-gnu-readelf -d "$from/$file" 2> /dev/null |
+				sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
+			for folder in lib/s390x-linux-gnu usr/lib/s390x-linux-gnu; do
+				[ ! -e "$from/$folder/$name" ] || set -- "$@" "$folder/$name"
+			done
+		done
+	done
+}
+
+# QEMU for the host, and what a guest makes and checks file systems with.
+guest_tools()
+{
+	dir=$DIAG_CACHE/guests
+	[ -e "$dir/complete" ] && return 0
+	s390x_lists
+	say "fetching QEMU and e2fsprogs for s390x"
+	rm -rf "$dir"
+	mkdir -p "$dir/debs"
+	closure=$(s390x_apt apt-get -s install --no-install-recommends \
+		qemu-system-misc e2fsprogs | awk '$1 == "Inst" { print $2 }')
+	[ -n "$closure" ] || die "apt finds no qemu-system-misc for s390x; is the archive reachable?"
+	(cd "$dir/debs" && s390x_apt apt-get -qq download $closure)
+	for deb in "$dir"/debs/*.deb; do
+		dpkg -x "$deb" "$dir/root"
+	done
+	collect "$dir/root" "$dir/qemu" usr/bin/qemu-system-s390x lib/ld64.so.1 \
+		usr/share/qemu/s390-ccw.img
+	collect "$dir/root" "$dir/tools" sbin/mke2fs sbin/e2fsck lib/ld64.so.1
+	rm -r "$dir/debs" "$dir/root"
+	touch "$dir/complete"
+}
+
 # KUnit kernels are built from it, selftests and tools of the kernel are taken from it.
 kernel_source()
 {
@@ -157,25 +229,29 @@ mkdir -p "$DIAG_CACHE"
 exec 9> "$DIAG_CACHE/lock"
 flock 9
 
-parts=${*:-host host-6.12 kunit}
+parts=${*:-host host-6.12 kunit docs install guests}
 for part in $parts; do
 	case $part in
 	host) packages="$packages $packages_host" ;;
 	host-6.12) packages="$packages $packages_host $packages_host_6_12" ;;
 	kunit) packages="$packages $packages_kunit" ;;
+	docs) packages="$packages $packages_docs" ;;
+	install) packages="$packages $packages_install" ;;
+	guests) packages="$packages $packages_host $packages_guests" ;;
 	*) die "there is no part '$part'" ;;
 	esac
 done
 machine_packages
-# The headers and the busybox of this host serve everywhere.
+
+# The pages are made without a host; for the rest this one's headers and busybox serve.
 suite=bookworm
-host 6.1
-case $parts in
-*host-6.12*)
-	suite=trixie
-	host 6.12
-	chroot_6_12
-	;;
-esac
-kernel_source
-say "ready for $parts in $DIAG_CACHE: $(cat "$DIAG_CACHE"/host-*/release | xargs)"
+[ "$parts" = docs ] || host 6.1
+for part in $parts; do
+	case $part in
+	host|kunit|docs) kernel_source ;;
+	host-6.12) (suite=trixie; host 6.12; chroot_6_12) ;;
+	install) host_tools ;;
+	guests) kernel_source; guest_tools ;;
+	esac
+done
+say "ready for $parts in $DIAG_CACHE"

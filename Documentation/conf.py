@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Configuration of Sphinx; "make docs" builds the pages into build/docs."""
+
+import os
+import pathlib
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+CACHE = pathlib.Path(os.environ.get("DIAG_CACHE") or pathlib.Path(
+    os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "kvm-s390-diag")
+KERNEL = CACHE / "linux-source-6.1"
+
+project = "kvm-s390-diag"
+author = project
+# The pages say on which day and with which version what was measured.
+html_show_copyright = False
+
+# The kernel's own extension, which runs the kernel's own script.
+sys.path.insert(0, str(KERNEL / "Documentation/sphinx"))
+extensions = ["kerneldoc"]
+kerneldoc_bin = str(KERNEL / "scripts/kernel-doc")
+kerneldoc_srctree = str(TOP)
+
+primary_domain = "c"
+highlight_language = "none"
+html_theme = "alabaster"
+html_theme_options = {"description": "DIAGNOSE for KVM guests on s390", "page_width": "1080px"}
+html_copy_source = False
+html_show_sphinx = False
+
+# Types of the kernel are described elsewhere. What begins like a name of this
+# module must have its description here.
+nitpick_ignore_regex = [(r"c:.*", r"(?!(diag|virtio_ccw|ioeventfd|vms|counters)_).*")]
