@@ -30,4 +30,4 @@ html_show_sphinx = False
 
 # Types of the kernel are described elsewhere. What begins like a name of this
 # module must have its description here.
-nitpick_ignore_regex = [(r"c:.*", r"(?!(diag|virtio_ccw|ioeventfd|vms|counters|tally)_).*")]
+nitpick_ignore_regex = [(r"c:.*", r"(?!(diag|virtio_ccw|ioeventfd|vms|counters|tally|trace_kvm)_).*")]
