@@ -66,6 +66,9 @@ check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction c
 	tests/bench/insn --check || status=1; \
 	exit $$status
 
+check-install: setup	## the reader of the counters
+	tests/install/reader.py
+
 lint: setup-kunit module	## checkpatch, sparse, W=1, coccinelle, kernel-doc
 	KBUILD="$(KBUILD)" tests/lint.sh
 

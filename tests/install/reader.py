@@ -1,0 +1,733 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests kvm-s390-diag-stat over a made-up folder of counters. Speaks TAP."""
+
+import csv
+import fcntl
+import io
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+READER = ROOT / "kvm-s390-diag-stat"
+NAMES = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
+         "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
+         "left_to_kvm", "privileged"]
+PATIENCE = 30
+
+
+def run(*args, **options):
+    return subprocess.run([sys.executable, READER, *map(str, args)], capture_output=True,
+                          text=True, timeout=PATIENCE, **options)
+
+
+class Folder(unittest.TestCase):
+    """A folder as the module has it, and what reads it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "kvm-s390-diag"
+        self.path.mkdir()
+        self.put("total", served_cookie=100, left_to_kvm=7)
+
+    def put(self, name, extra="", **values):
+        """Writes a file of counters in place: the file stays the same one."""
+        text = "".join(f"{counter} {values.pop(counter, 0)}\n" for counter in NAMES)
+        text += "".join(f"{counter} {value}\n" for counter, value in values.items()) + extra
+        fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT, 0o644)
+        os.pwrite(fd, text.encode(), 0)
+        os.ftruncate(fd, len(text))
+        os.close(fd)
+
+    def read(self, *args, status=0):
+        """What one call with the folder prints."""
+        done = run("--path", self.path, *args)
+        self.assertEqual(done.returncode, status, done.stderr)
+        if status == 0:
+            self.assertEqual(done.stderr, "")
+        return done.stderr if status else done.stdout
+
+    def records(self, *args):
+        """VM and counter to total, of one call."""
+        answer = json.loads(self.read("-1", "-j", "-s", "0.1", *args))
+        return {(vm["vm"], name): value["total"] for vm in answer["vms"]
+                for name, value in vm["counters"].items()}
+
+    def start(self, *args, path=None, **options):
+        process = subprocess.Popen([sys.executable, READER, "--path", path or self.path,
+                                    "-s", "0.1", *args], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, **options)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def guest(self, *words):
+        """A process that was started as QEMU is, and lives as long as the test."""
+        process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", *words],
+                                   stdin=subprocess.PIPE)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stdin.close)
+        self.until(lambda: words[-1].encode() in
+                   pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes())
+        return process.pid
+
+    def until(self, condition):
+        limit = time.monotonic() + PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), limit, "it does not happen")
+            time.sleep(0.01)
+
+
+class Log:
+    """What "-l -j" says was counted, look by look."""
+
+    def __init__(self, process):
+        self.process = process
+        self.changes = {}
+        self.vms = set()
+        self.last = {}
+
+    def look(self):
+        answer = json.loads(self.process.stdout.readline())
+        self.vms = {vm["vm"] for vm in answer["vms"]}
+        self.last = {vm["vm"]: vm["counters"] for vm in answer["vms"]}
+        for vm in answer["vms"]:
+            for name, value in vm["counters"].items():
+                key = vm["vm"], name
+                self.changes[key] = self.changes.get(key, 0) + value["change"]
+
+    def until(self, condition):
+        for _ in range(PATIENCE * 10):
+            self.look()
+            if condition():
+                return
+        raise AssertionError(f"it does not happen: {self.changes}")
+
+
+class Once(Folder):
+    def test_total_as_the_kernel_has_it(self):
+        "-1 -i prints every counter as the files have it"
+        self.put("1234-11", served_cookie=2**64 - 1)
+        lines = [line.split() for line in self.read("-1", "-i", "-s", "0.1").splitlines()]
+        self.assertEqual(len(lines), 2 * len(NAMES))
+        self.assertIn(["total", "served_cookie", "100", "0"], lines)
+        self.assertIn(["1234-11", "served_cookie", str(2**64 - 1), "0"], lines)
+
+    def test_total_since_the_start(self):
+        "without -i the totals begin when it is started"
+        self.assertEqual(set(self.records().values()), {0})
+
+    def test_unknown_counter(self):
+        "counters of a newer module are shown in every format"
+        self.put("total", served_otherwise=5)
+        self.put("1234-11", served_here_only=6)
+        self.assertEqual(self.records("-i")["total", "served_otherwise"], 5)
+        for args in (["-1", "-i", "-s", "0.1"], ["-1", "-i", "-c", "-s", "0.1"], ["--prometheus"]):
+            output = self.read(*args)
+            self.assertRegex(output, r"(?m)served_otherwise.*\b5\b")
+            self.assertRegex(output, r"(?m)served_here_only.*\b6\b")
+        self.assertIn("served_here_only", self.read("-f", "help"))
+
+    def test_unknown_lines_and_files(self):
+        "lines and files that are no counters are left alone"
+        self.put("total", extra="# comment\nhistogram 1 2 3\nnegative -5\n")
+        (self.path / "README").write_text("served_cookie 1\n")
+        (self.path / "12-34-56").write_text("served_cookie 1\n")
+        self.assertEqual(set(self.records("-i")), {("total", name) for name in NAMES})
+
+    def test_skip_zero(self):
+        "-z leaves out what has not changed"
+        self.assertEqual(self.read("-1", "-z", "-s", "0.1"), "")
+        self.assertEqual(self.records("-z"), {})
+
+    def test_fields(self):
+        "-f shows the counters that match; -f help lists all"
+        self.assertEqual({name for _, name in self.records("-f", "^served")},
+                         {"served_cookie", "served_search"})
+        self.assertEqual(self.read("-f", "help").split(), NAMES)
+
+    def test_pid(self):
+        "-p shows the VMs of one process, and status 5 says that it has none"
+        for name in ("1234-11", "1234-12", "12345-11", "99-1234"):
+            self.put(name)
+        self.assertEqual({vm for vm, _ in self.records("-p", "1234")}, {"1234-11", "1234-12"})
+        self.assertIn("no VM of the process 1\n".rstrip(), self.read("-1", "-p", "1", status=5))
+        self.assertIn("no VM", self.read("--prometheus", "-p", "1", status=5))
+
+    def test_guest(self):
+        "-g shows the VMs that QEMU calls so"
+        for words in (["-name", "guest=web,debug-threads=on"], ["-name", "db,process=x"],
+                      ["--name", "a,,b"], ["-name", "guest=x,,y=z"]):
+            self.put(f"{self.guest(*words)}-11")
+        for name in ("web", "db", "a,b", "x,y=z"):
+            with self.subTest(name):
+                found = json.loads(self.read("-1", "-j", "-s", "0.1", "-g", name))["vms"]
+                self.assertEqual([vm["guest"] for vm in found], [name])
+        self.assertIn("no VM of the name 'mail'", self.read("-1", "-g", "mail", status=5))
+
+    def test_csv(self):
+        "CSV can be read back, whatever a guest is called"
+        pid = self.guest("-name", 'guest=a,,"b"\nc')
+        self.put(f"{pid}-11", served_search=3)
+        rows = list(csv.DictReader(io.StringIO(self.read("-1", "-c", "-i", "-s", "0.1"),
+                                               newline="")))
+        row = [row for row in rows if row["vm"] == f"{pid}-11" and
+               row["counter"] == "served_search"]
+        self.assertEqual([(r["guest"], r["total"], r["change"]) for r in row],
+                         [('a,"b"\nc', "3", "0")])
+        self.assertEqual(len(rows), 2 * len(NAMES))
+
+    def test_escape_sequences(self):
+        "a guest's name cannot send control characters to the terminal"
+        pid = self.guest("-name", "guest=\x1b]0;x\x07\x9b31m")
+        self.put(f"{pid}-11")
+        process = self.start("-l")
+        lines = [process.stdout.readline() for _ in range(4)]
+        self.assertTrue(any("?]0;x??31m" in line for line in lines), lines)
+        self.assertFalse(re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "".join(lines)))
+
+
+class Prometheus(Folder):
+    SAMPLE = re.compile(r'([a-z0-9_]+)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\} (\d+)$')
+
+    def samples(self, *args):
+        """Parses the exposition format, strictly: metric, labels, value."""
+        metric, samples = None, []
+        for line in self.read("--prometheus", *args).splitlines():
+            if match := re.match(r"# HELP (\w+) .+", line):
+                metric = match[1]
+                self.assertTrue(metric.endswith("_total"))
+            elif line.startswith("#"):
+                self.assertEqual(line, f"# TYPE {metric} counter")
+            else:
+                match = self.SAMPLE.match(line)
+                self.assertTrue(match, line)
+                self.assertEqual(match[1], metric)
+                labels = {key: re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), value)
+                          for key, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2])}
+                samples.append((metric, labels, int(match[3])))
+        return samples
+
+    def test_format(self):
+        "the exposition format holds, with the kernel's own values"
+        self.put("1234-11", served_cookie=2**64 - 1)
+        samples = self.samples()
+        self.assertEqual(len(samples), 2 * len(NAMES))
+        self.assertIn(("kvm_s390_diag_intercepts_total", {"outcome": "served_cookie"}, 100),
+                      samples)
+        self.assertIn(("kvm_s390_diag_vm_intercepts_total",
+                       {"vm": "1234-11", "pid": "1234", "guest": "",
+                        "outcome": "served_cookie"}, 2**64 - 1), samples)
+
+    def test_escaping(self):
+        "labels are escaped"
+        name = 'a\\b"c\nd\\n'
+        pid = self.guest("-name", f"guest={name}")
+        self.put(f"{pid}-11")
+        self.assertEqual({labels["guest"] for _, labels, _ in self.samples("-g", name)}, {name})
+
+    def test_filtered(self):
+        "with a filter there is no sum over all VMs"
+        self.put("1234-11")
+        self.put("1235-11")
+        self.assertEqual({labels.get("pid") for _, labels, _ in self.samples("-p", "1234")},
+                         {"1234"})
+
+
+class Changes(Folder):
+    def log(self, *args):
+        log = Log(self.start("-l", "-j", *args))
+        log.look()
+        return log
+
+    def test_change(self):
+        "what is counted between two looks shows, once"
+        log = self.log()
+        self.put("total", served_cookie=150, left_to_kvm=8)
+        log.until(lambda: log.changes["total", "left_to_kvm"] >= 1)
+        log.look()
+        self.assertEqual(log.changes["total", "served_cookie"], 50)
+        self.assertEqual(log.last["total"]["served_cookie"]["total"], 50)
+
+    def test_wrap(self):
+        "a counter that wraps goes on"
+        self.put("total", served_cookie=2**64 - 10)
+        log = self.log()
+        self.put("total", served_cookie=5)
+        log.until(lambda: log.changes["total", "served_cookie"])
+        self.assertEqual(log.changes["total", "served_cookie"], 15)
+
+    def test_smaller(self):
+        "a counter that is smaller, but has not wrapped, began from zero"
+        log = self.log()
+        self.put("total", served_cookie=3)
+        log.until(lambda: log.changes["total", "served_cookie"])
+        self.assertEqual(log.changes["total", "served_cookie"], 3)
+
+    def test_another_file(self):
+        "another file under the same name counts from zero, though it has counted more"
+        log = self.log()
+        self.put("new", served_cookie=150)
+        os.replace(self.path / "new", self.path / "total")
+        log.until(lambda: log.changes["total", "served_cookie"])
+        self.assertEqual(log.changes["total", "served_cookie"], 150)
+
+    def test_loaded_again(self):
+        "a module that was loaded again counts from zero, and is waited for"
+        process = self.start("-l", "-j")
+        log = Log(process)
+        log.look()
+        aside = self.path.with_name("aside")
+        os.rename(self.path, aside)
+        self.assertIn("waiting for it", process.stderr.readline())
+        self.path.mkdir()
+        self.put("total", served_cookie=3)
+        log.until(lambda: log.changes["total", "served_cookie"])
+        self.assertEqual(log.changes["total", "served_cookie"], 3)
+
+    def test_new_vm(self):
+        "a VM that comes counts from zero, and one that goes leaves"
+        log = self.log()
+        self.put("1234-11", served_cookie=9)
+        log.until(lambda: "1234-11" in log.vms)
+        self.assertEqual(log.changes["1234-11", "served_cookie"], 9)
+        (self.path / "1234-11").unlink()
+        log.until(lambda: "1234-11" not in log.vms)
+
+    def test_come_and_go(self):
+        "files that come and go under the reader are no error"
+        # As one that is gone between its listing and its reading.
+        (self.path / "99-1").symlink_to("nowhere")
+        # As one whose module is being unloaded: ENXIO.
+        with socket.socket(socket.AF_UNIX) as unloading:
+            unloading.bind(str(self.path / "98-1"))
+        stop = threading.Event()
+
+        def churn():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                self.put(f"{number % 50}-1", served_cookie=number)
+                if number > 25:
+                    (self.path / f"{(number - 25) % 50}-1").unlink()
+        thread = threading.Thread(target=churn)
+        thread.start()
+        try:
+            log = self.log()
+            for _ in range(20):
+                log.look()
+                self.assertIn("total", log.vms)
+        finally:
+            stop.set()
+            thread.join()
+
+    def test_no_open_files(self):
+        "no file of the counters is held open between looks"
+        self.put("1234-11")
+        process = self.start("-l", "-j", "-s", "86400")
+        fds = pathlib.Path(f"/proc/{process.pid}/fd")
+
+        def asleep():
+            state = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(") ", 1)[1][0]
+            where = pathlib.Path(f"/proc/{process.pid}/wchan").read_text()
+            return state == "S" and "nanosleep" in where
+        self.until(asleep)
+        held = [os.readlink(fd) for fd in fds.iterdir()]
+        self.assertFalse([path for path in held if path.startswith(str(self.path))])
+
+    def test_text(self):
+        "the log has a line a VM under a banner"
+        self.put("1234-11")
+        process = self.start("-l")
+        banner = process.stdout.readline().split()
+        self.assertEqual(banner, ["time", "vm"] + NAMES)
+        self.assertEqual([process.stdout.readline().split()[2] for _ in range(2)],
+                         ["total", "1234-11"])
+        lines = [process.stdout.readline() for _ in range(20)]
+        self.assertEqual(sum(line.startswith("time") for line in lines), 1)
+
+    def test_file(self):
+        "-L appends under one header, and opens its file again on SIGHUP"
+        file = self.path.with_name("log.csv")
+
+        def lines():
+            return file.read_text().splitlines() if file.exists() else []
+        for _ in range(2):
+            process = self.start("-c", "-L", file)
+            before = len(lines())
+            self.until(lambda: len(lines()) >= before + 2 * len(NAMES))
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual([line for line in lines() if line.startswith("time")], lines()[:1])
+
+        process = self.start("-c", "-L", file)
+        before = len(lines())
+        self.until(lambda: len(lines()) > before)
+        file.rename(file.with_suffix(".1"))
+        process.send_signal(signal.SIGHUP)
+        self.until(lambda: len(lines()) > len(NAMES))
+        self.assertEqual(lines()[0], "time,vm,guest,counter,total,change")
+
+    def test_reader_gone(self):
+        "a pipe that nobody reads any more ends it quietly"
+        process = self.start("-l")
+        process.stdout.readline()
+        process.stdout.close()
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual(process.stderr.read(), "")
+
+
+class Errors(Folder):
+    def test_usage(self):
+        "wrong usage has status 2 and says what is wrong"
+        for args, text in ((["-c"], "-c, -j and -z go with"), (["-1", "-f", "("], "no regular"),
+                           (["-1", "-s", "0"], "no delay of 0.1"), (["-1", "-s", "x"], "no delay"),
+                           (["-1", "-l"], "not allowed with"), (["-x"], "unrecognized"),
+                           ([], "needs a terminal"), (["-1", "-p", "x"], "invalid int")):
+            with self.subTest(args):
+                self.assertIn(text, self.read(*args, status=2))
+
+    def test_no_counters(self):
+        "a folder without counters has status 3"
+        (self.path / "total").unlink()
+        self.assertIn("there are no counters in", self.read("-1", status=3))
+
+    def test_not_readable(self):
+        "what may not be read has status 4"
+        self.path.chmod(0o700)
+        os.chown(self.path, 65534, 65534)
+        done = subprocess.run(["setpriv", "--bounding-set=-dac_override,-dac_read_search",
+                               sys.executable, READER, "--path", self.path, "-1"],
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("run this as root", done.stderr)
+
+    def test_log_not_writable(self):
+        "a log that cannot be written has status 1"
+        self.assertIn("Is a directory", self.read("-L", self.path, status=1))
+
+    def outside(self, script):
+        """The reader with its own idea of where the counters are, in a mount
+        namespace that a script has prepared."""
+        return subprocess.run(["unshare", "--mount", "sh", "-ec",
+                               script + '; exec "$@"', "sh", sys.executable, READER, "-1"],
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    def test_debugfs_not_mounted(self):
+        "without debugfs it says how to mount it, with status 4"
+        done = self.outside("! mountpoint -q /sys/kernel/debug || umount -R /sys/kernel/debug")
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("run mount -t debugfs debugfs /sys/kernel/debug", done.stderr)
+
+    def test_module_not_loaded(self):
+        "without the module it says how to load it, with status 3"
+        done = self.outside("mount -t tmpfs none /sys/kernel/debug")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("run modprobe kvm-s390-diag", done.stderr)
+
+
+class Terminal:
+    """As much of a VT100 as ncurses asks of one."""
+
+    def __init__(self, rows, columns):
+        self.rows, self.columns = rows, columns
+        self.cells = [[" "] * columns for _ in range(rows)]
+        self.top, self.bottom = 0, rows - 1
+        self.y = self.x = 0
+        self.rest = ""
+
+    def feed(self, data):
+        self.rest += data
+        pattern = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b(?:[()].|[=>])|\x1b(M)|([^\x1b])",
+                             re.S)
+        while match := pattern.match(self.rest):
+            self.rest = self.rest[match.end():]
+            if match[2]:
+                self.control(match[1], match[2])
+            elif match[3]:
+                self.line_feed(-1, self.top, self.bottom)
+            elif match[4]:
+                self.character(match[4])
+        if len(self.rest) > 20:
+            raise AssertionError(f"what is {self.rest!r}?")
+
+    def character(self, c):
+        if c == "\r":
+            self.x = 0
+        elif c == "\n":
+            self.line_feed(1, self.bottom, self.top)
+        elif c == "\b":
+            self.x = max(self.x - 1, 0)
+        elif c == "\t":
+            self.x = min(self.x // 8 * 8 + 8, self.columns - 1)
+        elif c.isprintable():
+            self.cells[self.y][min(self.x, self.columns - 1)] = c
+            self.x += 1
+
+    def line_feed(self, step, last, first):
+        """Down or up; at the end of the scrolling region its lines move."""
+        if self.y == last:
+            del self.cells[first]
+            self.cells.insert(last, [" "] * self.columns)
+        else:
+            self.y = min(max(self.y + step, 0), self.rows - 1)
+
+    def control(self, parameters, final):
+        numbers = [int(n) if n.isdigit() else 0 for n in parameters.split(";")]
+        n = max(numbers[0], 1)
+        if final == "H":
+            self.y = min(n, self.rows) - 1
+            self.x = min(max((numbers + [1])[1], 1), self.columns) - 1
+        elif final == "J":
+            self.cells[self.y][self.x:] = [" "] * (self.columns - self.x)
+            for y in range(self.y + 1, self.rows):
+                self.cells[y] = [" "] * self.columns
+        elif final == "K" and numbers[0] == 1:
+            self.cells[self.y][:self.x + 1] = [" "] * (self.x + 1)
+        elif final == "K":
+            self.cells[self.y][self.x:] = [" "] * (self.columns - self.x)
+        elif final == "A":
+            self.y = max(self.y - n, 0)
+        elif final == "B":
+            self.y = min(self.y + n, self.rows - 1)
+        elif final == "C":
+            self.x = min(self.x + n, self.columns - 1)
+        elif final == "D":
+            self.x = max(self.x - n, 0)
+        elif final == "r":
+            bottom = (numbers + [0])[1] or self.rows
+            self.top, self.bottom, self.y, self.x = n - 1, bottom - 1, 0, 0
+        elif final not in "mhl":
+            raise AssertionError(f"what is ESC [ {parameters}{final}?")
+
+    def text(self):
+        return "\n".join("".join(row).rstrip() for row in self.cells)
+
+
+class Live(Folder):
+    def table(self, *args, rows=24, columns=100, delay="0.1"):
+        self.terminal = Terminal(rows, columns)
+        self.rate = 0
+        pid, self.fd = pty.fork()
+        if pid == 0:
+            os.environ.update(TERM="vt100", LC_ALL="C.UTF-8")
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            os.execv(sys.executable, [sys.executable, READER, "--path", self.path, "-s", delay,
+                                      *args])
+        self.pid = pid
+        self.addCleanup(self.end)
+
+    def end(self):
+        os.close(self.fd)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+    def shows(self, pattern, each=lambda: None):
+        """Waits for the screen to match; "each" makes something happen."""
+        limit = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.terminal.text()):
+            self.assertLess(time.monotonic(), limit,
+                            f"'{pattern}' does not appear on\n{self.terminal.text()}")
+            each()
+            if select.select([self.fd], [], [], 0.02)[0]:
+                try:
+                    self.terminal.feed(os.read(self.fd, 65536).decode())
+                except OSError:
+                    raise AssertionError(f"it ended, with\n{self.terminal.text()}") from None
+
+    def never_shows(self, pattern):
+        self.assertNotRegex(self.terminal.text(), pattern)
+
+    def press(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def status(self):
+        """The exit status, once the program has ended."""
+        try:
+            while select.select([self.fd], [], [], PATIENCE)[0]:
+                os.read(self.fd, 65536)
+            self.fail(f"it does not end:\n{self.terminal.text()}")
+        except OSError:
+            pass
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def test_rates(self):
+        "the table shows rates of all VMs together and of each"
+        self.put("1234-11")
+        self.table(delay="0.5")
+        self.shows(r"(?m)^ +left\n +served +to\nvm +all +cookie +kvm$")
+        start, count = time.monotonic(), 0
+
+        def work():
+            nonlocal count
+            count = int((time.monotonic() - start) * 10000)
+            self.put("total", served_cookie=100 + count, left_to_kvm=7)
+            self.put("1234-11", served_cookie=count)
+        for name in ("total", "1234-11"):
+            self.shows(rf"(?m)^{name} +((?:8|9|10|11|12)\d\d\d) +\1 +0$", work)
+        self.press("q")
+        self.assertEqual(self.status(), 0)
+
+    def test_totals(self):
+        "t shows totals, r starts them from zero"
+        self.table("-i")
+        self.press("t")
+        self.shows(r"(?m)^kvm-s390-diag: .* in all$")
+        self.shows(r"(?m)^total +107 +100 +7$")
+        self.press("r")
+        self.shows(r"(?m)^total +0 +0 +0$")
+
+    def test_vms_come_and_go(self):
+        "VMs appear and leave, the busiest first"
+        self.put("1-11", served_cookie=1)
+        self.put("2-11", served_cookie=5)
+        self.table("-i")
+        self.press("to")
+        self.shows(r"(?m)^total .*\n2-11 .*\n1-11 ")
+        (self.path / "2-11").unlink()
+        self.shows(r"(?m)^total .*\n1-11 .*\n\n")
+        self.press("b")
+        self.shows(r"(?m)^total .*\n\n")
+
+    def test_filters(self):
+        "f, p and c filter; a bad expression is asked for again"
+        self.put("1-11", served_search=1)
+        self.put("2-11")
+        self.table("-i")
+        self.press("f")
+        self.shows("regular expression")
+        self.press("(\n")
+        self.shows("is no regular expression")
+        self.press("forwarded\n")
+        self.shows(r"counters forwarded\n(?s:.*)no +other")
+        self.never_shows("cookie")
+        self.press("c")
+        self.shows("cookie")
+        self.press("p")
+        self.shows("Show which guest")
+        self.press("1\n")
+        self.shows(r"(?m)process 1\n(?s:.*)^1-11 ")
+        self.never_shows("(?m)^(2-11|total)")
+
+    def test_delay_and_help(self):
+        "h lists the keys, s sets the delay"
+        self.table()
+        self.shows("total")
+        self.press("h")
+        self.shows("b +a line for each VM")
+        self.press(" ")
+        self.shows("total")
+        self.press("s")
+        self.shows(r"now 0\.1")
+        self.press("0\n")
+        self.shows(r"no delay of 0\.1")
+        self.press("0.2\n")
+        self.shows("total")
+        self.press("s")
+        self.shows(r"now 0\.2")
+
+    def test_narrow(self):
+        "what does not fit is told, and reached"
+        self.put("total", **{name: 1 for name in NAMES})
+        for number in range(30):
+            self.put(f"{number + 1}-11")
+        self.table("-i", rows=12, columns=40)
+        self.shows(r"(?m)^.{38}>")
+        self.shows(r"and 26 more")
+        self.shows(r"cookie")
+        self.press(">" * 20)
+        self.shows(r"(?m)^<(?s:.*)privileged")
+        self.never_shows("cookie")
+
+    def test_upgrade(self):
+        "while the module is replaced it waits"
+        self.table("-i")
+        self.press("t")
+        self.shows(r"(?m)^total +107 ")
+        self.path.rename(self.path.with_name("aside"))
+        self.shows("(?m)^Waiting: there are no counters in")
+        self.path.mkdir()
+        self.put("total", served_cookie=3)
+        self.shows(r"(?m)^total +3 +3$")
+
+    def test_interrupt(self):
+        "an interrupt ends it with status 0"
+        self.table()
+        self.shows("total")
+        self.press("\x03")
+        self.assertEqual(self.status(), 0)
+
+
+class Manual(unittest.TestCase):
+    def test_options(self):
+        "the manual has the options and keys that there are"
+        manual = (ROOT / "kvm-s390-diag-stat.1").read_text()
+        described = {option.lstrip("-") for line in re.findall(r"(?m)^\.It (Fl .*)$", manual)
+                     for option in re.findall(r"Fl (\S+)", line)}
+        listed = {option.lstrip("-") for line in run("--help").stdout.splitlines()
+                  if line.startswith("  -")
+                  for option in re.findall(r"(?:^  |, )--?([\w-]+)", line)}
+        self.assertEqual(described, listed)
+
+
+class TapResult(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.bad = {}
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.bad[test.id()] = self.errors[-1][1]
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.bad[test.id()] = self.failures[-1][1]
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self.bad[test.id()] = self._exc_info_to_string(err, test)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        why = self.bad.get(test.id())
+        print(f"{'not ok' if why else 'ok'} {self.testsRun} - reader: {test.shortDescription()}",
+              flush=True)
+        for line in (why or "").splitlines():
+            print(f"# {line}")
+
+
+def main():
+    # A shell that runs this in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    loader = unittest.TestLoader()
+    loader.testNamePatterns = [f"*{name}*" for name in sys.argv[1:]] or None
+    suite = loader.loadTestsFromModule(sys.modules[__name__])
+    result = TapResult()
+    suite.run(result)
+    print(f"1..{result.testsRun}")
+    return not result.wasSuccessful()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
