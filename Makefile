@@ -66,7 +66,8 @@ check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction c
 	tests/bench/insn --check || status=1; \
 	exit $$status
 
-check-install: setup	## the reader of the counters
+check-install: setup-install module	## install, DKMS, the Debian package, the reader of the counters
+	tests/install/run
 	tests/install/reader.py
 
 lint: setup-kunit module	## checkpatch, sparse, W=1, coccinelle, kernel-doc
@@ -92,6 +93,8 @@ clean:		## remove what was built in this tree (the lab's cache stays)
 
 help:		## list what there is to make
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+include install.mk
 
 .DEFAULT_GOAL := module
 .PHONY: module setup setup-host setup-kunit setup-docs host-parts demo check check-host \

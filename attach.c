@@ -306,3 +306,4 @@ module_exit(diag_exit);
 
 MODULE_DESCRIPTION("DIAGNOSE intercept handler for KVM on s390");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("1.0");

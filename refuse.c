@@ -16,3 +16,4 @@ module_init(refuse_init);
 
 MODULE_DESCRIPTION("DIAGNOSE intercept handler for KVM on s390 (kernel without direct calls)");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("1.0");
