@@ -70,6 +70,14 @@ check-install: setup-install module	## install, DKMS, the Debian package, the re
 	tests/install/run
 	tests/install/reader.py
 
+check-upgrade: setup-host setup-install module	## what is installed, on a real host: load, read, upgrade
+	tests/install/host-parts.sh $(OUT)/upgrade
+	$(HOST) --time-limit 1200 --results $(OUT)/upgrade/results \
+		--file $(OUT)/upgrade/old.tar --file $(OUT)/upgrade/new.tar \
+		--file $(OUT)/upgrade/upgrade.sh --file $(OUT)/upgrade/guest \
+		--file tests/install/host.py --file $(DIAG_CACHE)/tools-s390x.tar \
+		tests/install/host.sh
+
 lint: setup-kunit module	## checkpatch, sparse, W=1, coccinelle, kernel-doc
 	KBUILD="$(KBUILD)" tests/lint.sh
 

@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# host-parts.sh DIR: makes in DIR what "make check-upgrade" takes to the host: the
+# guest, what "make install" puts where, of this version and of one that is newer,
+# and the commands of "make upgrade".
+set -e
+root=$(cd "$(dirname "$0")/../.." && pwd)
+out=$1
+make=${MAKE:-make}
+
+rm -rf "$out"
+mkdir -p "$out/source"
+# KVM needs page tables with PGSTEs, which the linker asks for.
+s390x-linux-gnu-gcc -O2 -Wall -Wextra -Werror -static -Wl,--s390-pgste \
+	-o "$out/guest" "$root/tests/install/guest.c"
+
+cd "$root"
+$make --no-print-directory install DESTDIR="$out/old" AUTOLOAD=1
+$make --no-print-directory --dry-run --old-file=install upgrade > "$out/upgrade.sh"
+git ls-files -z -c -o --exclude-standard -- . ':!tests' |
+	cpio --null --quiet --pass-through --make-directories "$out/source"
+sed -i 's/^MODULE_VERSION("\(.*\)")/MODULE_VERSION("\1.1")/' "$out/source/attach.c"
+$make --no-print-directory -C "$out/source" install DESTDIR="$out/new" AUTOLOAD=1
+for tree in old new; do
+	tar -c -f "$out/$tree.tar" -C "$out/$tree" --owner=root --group=root .
+done
