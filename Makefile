@@ -60,6 +60,18 @@ check-host: host-parts	## the tests on a real host (KERNEL=6.1 or 6.12)
 	$(HOST) --cpus 2 --time-limit 1200 --results $(OUT)/results \
 		$$(printf -- '--file %s ' $(OUT)/lab/*) tests/selftests/commands.sh
 
+guest-parts: setup-guests module
+	$(MAKE) -C tests/guests OUT="$(OUT)/guests"
+
+# A host that can run guests: QEMU in its root, what they need in its /lab.
+GUESTS = $(HOST) --cpus 2 --memory 3072 \
+	--tree $(DIAG_CACHE)/guests/qemu: --tree $(OUT)/guests/lab:lab --file kvm-s390-diag.ko \
+	$(foreach name,vhost_net vhost_vsock tun loop crc32c_generic ext4,--modprobe $(name))
+
+check-guests: guest-parts	## Linux guests with virtio devices on a real host
+	$(GUESTS) --time-limit 2400 --results $(OUT)/guests/results \
+		--driver tests/guests/run tests/guests/agent.sh
+
 check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction counts
 	status=0; \
 	tests/kunit/run plain sanitized kcsan untraced || status=1; \

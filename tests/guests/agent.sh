@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# Runs on the host: hands out shells to the driver on the lab's side, until that ends.
+for module in kvm vhost_net vhost_vsock tun loop crc32c_generic ext4; do
+	modprobe "$module"
+done
+insmod dummy.ko
+mkdir -p /images /mnt
+nc -ll -p 7100 -e /bin/sh &
+status=$(nc 192.0.2.1 7002)
+kill $!
+exit "$status"

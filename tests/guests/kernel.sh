@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds the guest's kernel from guest.config, unless the cache has it, and prints
+# the file that it is in.
+set -eu
+
+here=$(dirname "$(readlink -f "$0")")
+. "$here/../lab/env.sh"
+
+source=$DIAG_CACHE/linux-source-6.1
+key=$( (grep -v '^#' "$here/guest.config"; cat "$source/version"; s390x-linux-gnu-gcc --version) |
+	sha256sum | cut -c1-12)
+image=$DIAG_CACHE/guests/kernel-$key
+
+exec 8> "$DIAG_CACHE/guests/lock"
+flock 8
+if [ ! -e "$image" ]; then
+	dir=$DIAG_CACHE/guests/build
+	rm -rf "$dir" "$DIAG_CACHE"/guests/kernel-*
+	mkdir -p "$dir"
+	echo "# building the guest's kernel, some 3 minutes, log in $dir/log" >&2
+	build()
+	{
+		make -C "$source" O="$dir" ARCH=s390 CROSS_COMPILE=s390x-linux-gnu- \
+			-j"$(nproc)" KCONFIG_ALLCONFIG="$here/guest.config" "$@" >> "$dir/log" 2>&1 ||
+			{ tail -n 30 "$dir/log" >&2; exit 1; }
+	}
+	build allnoconfig
+	# What kconfig has dropped would be missed only when a guest lacks it.
+	for line in $(grep '^CONFIG_' "$here/guest.config"); do
+		grep -qx "$line" "$dir/.config" ||
+			{ echo "kernel.sh: $line is not possible with this source" >&2; exit 1; }
+	done
+	build bzImage
+	mv "$dir/arch/s390/boot/bzImage" "$image"
+	rm -rf "$dir"
+fi
+echo "$image"
