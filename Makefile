@@ -70,7 +70,13 @@ GUESTS = $(HOST) --cpus 2 --memory 3072 \
 
 check-guests: guest-parts	## Linux guests with virtio devices on a real host
 	$(GUESTS) --time-limit 2400 --results $(OUT)/guests/results \
-		--driver tests/guests/run tests/guests/agent.sh
+		--driver "tests/guests/run --lab $(OUT)/guests/lab" tests/guests/agent.sh
+
+guest: guest-parts	## a shell in a guest with the module attached to its host
+	$(GUESTS) --time-limit 86400 --driver "tests/guests/play guest" tests/guests/agent.sh
+
+host: guest-parts	## a shell on that host
+	$(GUESTS) --time-limit 86400 --driver "tests/guests/play host" tests/guests/agent.sh
 
 check-kunit: setup-kunit	## the KUnit suites, and the guard of the instruction counts
 	status=0; \

@@ -6,7 +6,8 @@ for module in kvm vhost_net vhost_vsock tun loop crc32c_generic ext4; do
 	modprobe "$module"
 done
 insmod dummy.ko
-mkdir -p /images /mnt
+mkdir -p /images /mnt /dev/pts
+mount -t devpts devpts /dev/pts
 nc -ll -p 7100 -e /bin/sh &
 status=$(nc 192.0.2.1 7002)
 kill $!

@@ -54,8 +54,10 @@ static void fill(uint64_t seed)
 {
 	size_t i;
 
-	for (i = 0; i < BLOCK / 8; i++)
-		sent[i] = seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	for (i = 0; i < BLOCK / 8; i++) {
+		seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+		sent[i] = seed;
+	}
 }
 
 static void compare(const char *what)
@@ -150,6 +152,11 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, on_signal);
 	signal(SIGTERM, on_signal);
 
+	if (argc == 3 && !strcmp(argv[1], "echo")) {
+		echo(argv[2]);
+		return 0;
+	}
+
 	if (disk) {
 		fd = open(argv[3], O_RDWR | O_DIRECT);
 		if (fd < 0)
@@ -160,9 +167,6 @@ int main(int argc, char **argv)
 		fd = connect_tcp(argv[3], argv[4]);
 	} else if (argc == 5 && !strcmp(argv[2], "vsock")) {
 		fd = connect_vsock(argv[3], argv[4]);
-	} else if (argc == 3 && !strcmp(argv[1], "echo")) {
-		echo(argv[2]);
-		return 0;
 	} else {
 		errx(2, "not called as load.c says");
 	}
