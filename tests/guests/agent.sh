@@ -8,7 +8,8 @@ done
 insmod dummy.ko
 mkdir -p /images /mnt /dev/pts
 mount -t devpts devpts /dev/pts
-nc -ll -p 7100 -e /bin/sh &
+# Whoever outlives the commands must not hold their output open.
+nc -ll -p 7100 -e /bin/sh > /dev/null 2>&1 &
 status=$(nc 192.0.2.1 7002)
 kill $!
 exit "$status"
