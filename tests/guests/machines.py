@@ -59,6 +59,8 @@ class Stream:
             except TimeoutError:
                 raise Trouble(f"nothing like '{pattern}' within {limit} s after: "
                               f"{self.done[-200:]}{self.text[-500:]!r}") from None
+            except ConnectionResetError:
+                data = b""
             if not data:
                 raise Trouble(f"closed without '{pattern}' after: "
                               f"{self.done[-200:]}{self.text[-1500:]!r}")
@@ -198,9 +200,9 @@ class Guest:
         self.rebooted = 0
         try:
             self.answer()
+            self.qmp("qmp_capabilities")
         except Trouble:
             raise Trouble(f"QEMU does not start: {self.qemu.expect('@@exit')[0]}") from None
-        self.qmp("qmp_capabilities")
         self.console.expect(ready, limit)
 
     def answer(self):
@@ -310,7 +312,8 @@ def blk(place, name, queues=1, iothread=True, ioeventfd=True, devno=None):
     device = f"virtio-blk-ccw,id={name},drive=image-{name},serial={name}," \
              f"num-queues={queues}"
     if iothread:
-        arguments += ["-object", f"iothread,id=thread-{name}"]
+        # A thread that polls finds what it was not notified of.
+        arguments += ["-object", f"iothread,id=thread-{name},poll-max-ns=0"]
         device += f",iothread=thread-{name}"
     if not ioeventfd:
         device += ",ioeventfd=off"
