@@ -36,11 +36,8 @@ setup:		## set the lab up: packages, kernels, headers (amd64 Debian 12, root)
 setup-host:
 	tests/lab/setup.sh host $(if $(IN_CHROOT),host-$(KERNEL))
 
-setup-kunit:
-	tests/lab/setup.sh kunit
-
-setup-docs:
-	tests/lab/setup.sh docs
+setup-kunit setup-docs setup-install setup-guests:
+	tests/lab/setup.sh $(@:setup-%=%)
 
 host-parts: setup-host
 	$(MAKE) -C tests/selftests KDIR="$(KDIR)" KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" \
@@ -53,8 +50,11 @@ check: setup	## set up and run all tests
 	tests/tally "$(MAKE) --no-print-directory lint" \
 		"$(MAKE) --no-print-directory check-docs" \
 		"$(MAKE) --no-print-directory check-kunit" \
+		"$(MAKE) --no-print-directory check-install" \
 		"$(MAKE) --no-print-directory check-host KERNEL=6.1" \
-		"$(MAKE) --no-print-directory check-host KERNEL=6.12"
+		"$(MAKE) --no-print-directory check-host KERNEL=6.12" \
+		"$(MAKE) --no-print-directory check-upgrade" \
+		"$(MAKE) --no-print-directory check-guests"
 
 check-host: host-parts	## the tests on a real host (KERNEL=6.1 or 6.12)
 	$(HOST) --cpus 2 --time-limit 1200 --results $(OUT)/results \
@@ -88,11 +88,11 @@ check-install: setup-install module	## install, DKMS, the Debian package, the re
 	tests/install/run
 	tests/install/reader.py
 
-check-upgrade: setup-host setup-install module	## what is installed, on a real host: load, read, upgrade
+check-upgrade: setup-install host-parts module	## what is installed, on a real host: load, read, upgrade
 	tests/install/host-parts.sh $(OUT)/upgrade
 	$(HOST) --time-limit 1200 --results $(OUT)/upgrade/results \
 		--file $(OUT)/upgrade/old.tar --file $(OUT)/upgrade/new.tar \
-		--file $(OUT)/upgrade/upgrade.sh --file $(OUT)/upgrade/guest \
+		--file $(OUT)/upgrade/upgrade.sh --file $(PROGRAMS)/notifies:guest \
 		--file tests/install/host.py --file $(DIAG_CACHE)/tools-s390x.tar \
 		tests/install/host.sh
 
@@ -123,5 +123,6 @@ help:		## list what there is to make
 include install.mk
 
 .DEFAULT_GOAL := module
-.PHONY: module setup setup-host setup-kunit setup-docs host-parts demo check check-host \
-	check-kunit check-docs lint docs bench-insn bench clean help
+.PHONY: module setup setup-host setup-kunit setup-docs setup-install setup-guests host-parts \
+	guest-parts demo check check-host check-guests guest host check-kunit check-install \
+	check-upgrade lint docs check-docs bench-insn bench clean help

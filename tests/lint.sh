@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 source=$DIAG_CACHE/linux-source-6.1
 build=$PWD/build/lint
 tracked=$(git ls-files)
-userspace='^tests/selftests/[^/]*\.[ch]$|^tests/bench/notify\.c$'
+userspace='^tests/(selftests|guests)/[^/]*\.[ch]$|^tests/bench/notify\.c$'
 kernel_c=$(echo "$tracked" | grep '\.[ch]$' | grep -vE "$userspace")
 userspace_c=$(echo "$tracked" | grep -E "$userspace")
 
@@ -25,7 +25,8 @@ for file in $kernel_c $userspace_c; do
 	compat.h) ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
 	trace.h) ignore=OPEN_ENDED_LINE,EMBEDDED_FILENAME ;;
 	tests/selftests/modules/*) ignore=NONE ;;
-	tests/selftests/*|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE ;;
+	# VOLATILE: memory that a guest or a signal handler writes to.
+	tests/selftests/*|tests/guests/*|tests/bench/notify.c) ignore=PREFER_KERNEL_TYPES,CAMELCASE,PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE ;;
 	*) ignore=NONE ;;
 	esac
 	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"

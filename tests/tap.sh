@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# TAP from a shell script: "result NAME DETAILS" is one test, passed where there are no
-# details; tap_end prints the plan and returns whether all have passed.
+# TAP from a shell script: each function is one test, but for the last one.
 tap_tests=0
 tap_failed=0
 
+# result NAME OUTPUT: passed where there is no output.
 result()
 {
 	tap_tests=$((tap_tests + 1))
@@ -18,6 +18,33 @@ result()
 	fi
 }
 
+# same NAME EXPECTED GOT
+same()
+{
+	if [ "$2" = "$3" ]; then
+		result "$1"
+	else
+		result "$1" "expected:
+$2
+got:
+$3"
+	fi
+}
+
+# succeeds NAME COMMAND...: passed where the command ends with 0.
+succeeds()
+{
+	name=$1
+	shift
+	if output=$("$@" 2>&1); then
+		result "$name"
+	else
+		result "$name" "exit status $?
+$output"
+	fi
+}
+
+# The plan; fails if a test has.
 tap_end()
 {
 	echo "1..$tap_tests"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# host-parts.sh DIR: makes in DIR what "make check-upgrade" takes to the host: the
-# guest, what "make install" puts where, of this version and of one that is newer,
+# host-parts.sh DIR: makes in DIR what "make check-upgrade" takes to the host:
+# what "make install" puts where, of this version and of one that is newer,
 # and the commands of "make upgrade".
 set -e
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -11,10 +11,6 @@ make=${MAKE:-make}
 
 rm -rf "$out"
 mkdir -p "$out/source"
-# KVM needs page tables with PGSTEs, which the linker asks for.
-s390x-linux-gnu-gcc -O2 -Wall -Wextra -Werror -static -Wl,--s390-pgste \
-	-o "$out/guest" "$root/tests/install/guest.c"
-
 cd "$root"
 $make --no-print-directory install DESTDIR="$out/old" AUTOLOAD=1
 $make --no-print-directory --dry-run --old-file=install upgrade > "$out/upgrade.sh"

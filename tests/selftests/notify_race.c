@@ -5,10 +5,13 @@
  * guest has executed is one eventfd count or one exit, of the queue it was for.
  */
 #define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "diag_util.h"
@@ -89,6 +92,18 @@ static void *run_devices(void *unused)
 	return NULL;
 }
 
+/*
+ * Each load and unload waits for several grace periods of RCU. Expedited, they are over
+ * sooner, so that the module comes and goes as fast as it can.
+ */
+static void rcu_expedited(const char *value)
+{
+	int fd = open_path_or_exit("/sys/kernel/rcu_expedited", O_WRONLY);
+
+	TEST_ASSERT(write(fd, value, 1) == 1, "/sys/kernel/rcu_expedited: %s", strerror(errno));
+	close(fd);
+}
+
 static uint64_t issued(unsigned int queue)
 {
 	typeof(guest[0]) *g = addr_gva2hva(vm, (vm_vaddr_t)guest);
@@ -134,6 +149,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 
+	rcu_expedited("1");
 	vm = vm_create_with_vcpus(VCPUS, guest_code, vcpus);
 	vm_populate(vm);
 	vcpu_enable_cap(vcpus[0], KVM_CAP_S390_CSS_SUPPORT, 0);
@@ -195,6 +211,7 @@ int main(void)
 	ksft_test_result(each_right, "each of its own queue\n");
 	ksft_test_result(one && !eventfd_take(fd_below),
 			 "nothing else: no other exit, no count of a device that nobody notified\n");
+	rcu_expedited("0");
 	kvm_vm_free(vm);
 	return ksft_end();
 }

@@ -15,12 +15,6 @@ folder=/sys/kernel/debug/kvm/kvm-s390-diag
 module=kvm-s390-diag.ko
 work=/tmp/trace.$$
 
-# same WHAT EXPECTED ACTUAL
-same()
-{
-	result "$1" "$([ "$2" = "$3" ] || echo "$(echo "$3" | tr '\n' ' ')instead of $(echo "$2" | tr '\n' ' ')")"
-}
-
 # A guest on descriptors 4 and 5, and the name of its VM.
 start_guest()
 {

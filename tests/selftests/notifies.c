@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM whose guest notifies without end, queue 0 and queue 1 in turn; only the
+ * former has an ioeventfd. After SIGTERM it says how many notifications there
+ * were and where they went, and exits with 0 if none was lost.
+ */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "diag_util.h"
+
+#define SCHID	0x00010005U
+
+static uint64_t issued;
+static bool stop;
+
+static void guest_code(void)
+{
+	int64_t cookie[2] = { -1, -1 };
+	uint64_t i;
+
+	for (i = 0; !READ_ONCE(stop); i++) {
+		cookie[i & 1] = guest_notify(SCHID, i & 1, cookie[i & 1]);
+		WRITE_ONCE(issued, i + 1);
+	}
+	GUEST_DONE();
+}
+
+static bool *guest_stop;
+
+static void on_term(int sig)
+{
+	WRITE_ONCE(*guest_stop, true);
+}
+
+int main(void)
+{
+	struct sigaction term = { .sa_handler = on_term };
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = vm_create_css(&vcpu, guest_code);
+	int fd = queue_add(vm, SCHID, 0, -1);
+	uint64_t events, exits;
+	struct ucall uc;
+
+	guest_stop = addr_gva2hva(vm, (vm_vaddr_t)&stop);
+	sigaction(SIGTERM, &term, NULL);
+	exits = run_to_ucall(vcpu, &uc);
+	TEST_ASSERT(uc.cmd == UCALL_DONE, "the guest ends with %lu", uc.cmd);
+	sync_global_from_guest(vm, issued);
+	events = eventfd_take(fd);
+	printf("%" PRIu64 " notifications, %" PRIu64 " events, %" PRIu64 " exits\n", issued, events,
+	       exits);
+	return !(issued == events + exits && events && exits);
+}
