@@ -148,7 +148,8 @@ static void test_subchannel_sets(void)
 	ksft_test_result(right == 9,
 			 "subchannels that differ in their set only are told apart: %d of 9\n",
 			 right);
-	ksft_test_result(forwarded(vcpu, 0x00050005, 0, 1), "a set without devices: to userspace\n");
+	ksft_test_result(forwarded(vcpu, 0x00050005, 0, 1),
+			 "a set without devices: to userspace\n");
 	kvm_vm_free(vm);
 	close_all(fds, 3);
 }

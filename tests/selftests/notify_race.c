@@ -96,7 +96,7 @@ static void *run_devices(void *unused)
  * Each load and unload waits for several grace periods of RCU. Expedited, they are over
  * sooner, so that the module comes and goes as fast as it can.
  */
-static void rcu_expedited(const char *value)
+static void expedite_rcu(const char *value)
 {
 	int fd = open_path_or_exit("/sys/kernel/rcu_expedited", O_WRONLY);
 
@@ -149,7 +149,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 
-	rcu_expedited("1");
+	expedite_rcu("1");
 	vm = vm_create_with_vcpus(VCPUS, guest_code, vcpus);
 	vm_populate(vm);
 	vcpu_enable_cap(vcpus[0], KVM_CAP_S390_CSS_SUPPORT, 0);
@@ -211,7 +211,7 @@ int main(void)
 	ksft_test_result(each_right, "each of its own queue\n");
 	ksft_test_result(one && !eventfd_take(fd_below),
 			 "nothing else: no other exit, no count of a device that nobody notified\n");
-	rcu_expedited("0");
+	expedite_rcu("0");
 	kvm_vm_free(vm);
 	return ksft_end();
 }
