@@ -8,8 +8,6 @@ done
 insmod dummy.ko
 mkdir -p /images /mnt /dev/pts
 mount -t devpts devpts /dev/pts
-# Whoever outlives the commands must not hold their output open.
-nc -ll -p 7100 -e /bin/sh > /dev/null 2>&1 &
-status=$(nc 192.0.2.1 7002)
-kill $!
-exit "$status"
+# Not by the shell's "&", which has SIGINT ignored by all that is started from there.
+start-stop-daemon -S -b -m -p /tmp/shells.pid -x /bin/nc -- -ll -p 7100 -e /bin/sh
+exit "$(nc 192.0.2.1 7002)"
