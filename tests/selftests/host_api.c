@@ -131,7 +131,7 @@ static void test_dirty_log(void)
 	struct kvm_vm *vm = vm_create_css(&vcpu, guest_code);
 	uint64_t pages = memslot2region(vm, 0)->region.memory_size / 4096;
 	uint8_t *log = calloc(1, pages / 8 + 8);
-	long dirty[2], all = 0;
+	long dirty[2];
 	struct ucall uc;
 	uint64_t page;
 	int i;
@@ -148,9 +148,6 @@ static void test_dirty_log(void)
 		/* Bits count from the right within each byte. */
 		dirty[i] = log[page / 8] >> page % 8 & 1;
 	}
-	for (page = 0; page < pages; page++)
-		all += log[page / 8] >> page % 8 & 1;
-	expect("KVM_GET_DIRTY_LOG: one page", all, 1);
 	expect("KVM_GET_DIRTY_LOG: the page that was stored to", dirty[0], 1);
 	expect("KVM_GET_DIRTY_LOG: one that was not", dirty[1], 0);
 	free(log);
