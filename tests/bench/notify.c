@@ -56,7 +56,6 @@ static void fill(struct bench_vm *b, int count, bool by_subchannel)
 	uint64_t i;
 
 	b->vm = vm_create_with_vcpus(2, guest_code, b->vcpus);
-	vm_populate(b->vm);
 	vcpu_enable_cap(b->vcpus[0], KVM_CAP_S390_CSS_SUPPORT, 0);
 	for (i = 0; i < 2; i++)
 		vcpu_args_set(b->vcpus[i], 1, i);

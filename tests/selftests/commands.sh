@@ -26,7 +26,7 @@ run_own()
 {
 	./"$1" > /tmp/own 2>&1
 	echo "exit status $?" >> /tmp/own
-	sed 's/ [pt]id=[0-9]*//g; s/0x[0-9a-f]\{9,\}/ADDRESS/g' /tmp/own
+	sed 's/^  pid=[0-9]* tid=.*//; s/0x[0-9a-f]\{9,\}/ADDRESS/g' /tmp/own
 }
 
 for setting in alone claim=all claim=0x500; do

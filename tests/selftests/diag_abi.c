@@ -48,7 +48,6 @@ struct test_vm {
 static void test_vm_create(struct test_vm *t, bool css)
 {
 	t->vm = vm_create_with_one_vcpu(&t->vcpu, guest_code);
-	vm_populate(t->vm);
 	if (css)
 		vcpu_enable_cap(t->vcpu, KVM_CAP_S390_CSS_SUPPORT, 0);
 	t->fd[0] = queue_add(t->vm, SCHID_A, 0, -1);

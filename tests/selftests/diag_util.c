@@ -91,24 +91,11 @@ uint64_t eventfd_take(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
-void vm_populate(struct kvm_vm *vm)
-{
-	uint64_t size = memslot2region(vm, 0)->region.memory_size;
-	uint64_t gpa;
-
-	for (gpa = 0; gpa < size; gpa += getpagesize()) {
-		volatile uint64_t *p = addr_gpa2hva(vm, gpa);
-
-		*p = *p;
-	}
-}
-
 struct kvm_vm *vm_create_css(struct kvm_vcpu **vcpu, void *guest_code)
 {
 	struct kvm_vm *vm = vm_create_with_one_vcpu(vcpu, guest_code);
 
 	vcpu_enable_cap(*vcpu, KVM_CAP_S390_CSS_SUPPORT, 0);
-	vm_populate(vm);
 	return vm;
 }
 

@@ -80,11 +80,6 @@ void queue_remove(struct kvm_vm *vm, uint32_t schid, uint64_t queue, int fd);
 int wildcard_add(struct kvm_vm *vm, uint32_t schid, int fd);
 uint64_t eventfd_take(int fd);
 
-/*
- * Has the host provide all of the guest's memory now. In Hercules a guest's first store
- * into a page may reach the guest as a protection exception instead of the host.
- */
-void vm_populate(struct kvm_vm *vm);
 /* VM with CSS support and one vCPU, which is to start at guest_code. */
 struct kvm_vm *vm_create_css(struct kvm_vcpu **vcpu, void *guest_code);
 

@@ -111,7 +111,7 @@ static void test_vm(void)
 	kvm_vm_free(vm);
 }
 
-/* Stored by KVM, for the guest: see vm_populate() for what a store of its own can do here. */
+/* Stored by KVM, for the guest: see populate.c for what a store of its own can do here. */
 static long store_to(struct kvm_vcpu *vcpu, void *guest_page)
 {
 	uint64_t value_stored = 1;

@@ -364,7 +364,6 @@ static uint64_t run_part(const char *param, bool scribbled)
 	module_attach(param);
 	/* Of its own, or else it would be older than the module. */
 	vm = __vm_create_with_one_vcpu(&vcpu, 512, code);
-	vm_populate(vm);
 	vcpu_enable_cap(vcpu, KVM_CAP_S390_CSS_SUPPORT, 0);
 	for (i = 0; i < SUBCHANNELS * QUEUES; i++)
 		fds[i] = queue_add(vm, SCHID(i / QUEUES), i % QUEUES, -1);

@@ -151,7 +151,6 @@ int main(void)
 
 	expedite_rcu("1");
 	vm = vm_create_with_vcpus(VCPUS, guest_code, vcpus);
-	vm_populate(vm);
 	vcpu_enable_cap(vcpus[0], KVM_CAP_S390_CSS_SUPPORT, 0);
 	fd_below = queue_add(vm, SCHID_BELOW, 0, -1);
 	queue_remove(vm, SCHID_BELOW, 0, fd_below);

@@ -227,14 +227,11 @@ static void test_transport(const char *title, const char *param)
 		module_attach(param);
 	/* Without CSS support, as a VM with this transport is. */
 	v.vm = vm_create_with_one_vcpu(&v.vcpu, guest_code);
-	vm_populate(v.vm);
 	v.memory_size = memslot2region(v.vm, 0)->region.memory_size;
 	vm_userspace_mem_region_add(v.vm, VM_MEM_SRC_ANONYMOUS, v.memory_size, 1, 256, 0);
 	virt_map(v.vm, v.memory_size, v.memory_size, 6);
 	virt_map(v.vm, LOWCORE, 0, 2);
 	put_devices(&v);
-	/* The ring is the guest's to write to, and has to be there: see vm_populate(). */
-	memset(addr_gpa2hva(v.vm, transmit_queue(&v)->address), 0, 2 * RING_ALIGN);
 	vcpu_args_set(v.vcpu, 1, v.memory_size);
 
 	gprs = v.vcpu->run->s.regs.gprs;
