@@ -26,6 +26,8 @@ export SOURCES = $(filter-out %.mod.c,$(wildcard $(CURDIR)/*.[ch] $(CURDIR)/*.aw
 OUT = $(CURDIR)/build/host-$(KERNEL)
 PROGRAMS = $(CURDIR)/build/selftests
 HOST = tests/lab/host --kernel $(KERNEL)
+# What tests/selftests/Makefile has put together.
+LAB_FILES = $$(printf -- '--file %s ' $(OUT)/lab/*)
 
 module: $(KDIR)	## build kvm-s390-diag.ko (the default)
 	$(KBUILD) M=$(CURDIR) modules
@@ -44,7 +46,7 @@ host-parts: setup-host
 		OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
 
 demo: host-parts	## show on a real host who answers which DIAGNOSE
-	$(HOST) --file $(OUT)/module/kvm-s390-diag.ko --file $(PROGRAMS)/diag_abi tests/selftests/demo.sh
+	$(HOST) $(LAB_FILES) tests/selftests/demo.sh
 
 check: setup	## set up and run all tests
 	tests/tally "$(MAKE) --no-print-directory lint" \
@@ -57,8 +59,8 @@ check: setup	## set up and run all tests
 		"$(MAKE) --no-print-directory check-guests"
 
 check-host: host-parts	## the tests on a real host (KERNEL=6.1 or 6.12)
-	$(HOST) --cpus 2 --time-limit 1200 --results $(OUT)/results \
-		$$(printf -- '--file %s ' $(OUT)/lab/*) tests/selftests/commands.sh
+	$(HOST) --cpus 2 --time-limit 1200 --results $(OUT)/results $(LAB_FILES) \
+		tests/selftests/commands.sh
 
 guest-parts: setup-guests module
 	$(MAKE) -C tests/guests OUT="$(OUT)/guests"
@@ -93,6 +95,7 @@ check-upgrade: setup-install host-parts module	## what is installed, on a real h
 	$(HOST) --time-limit 1200 --results $(OUT)/upgrade/results \
 		--file $(OUT)/upgrade/old.tar --file $(OUT)/upgrade/new.tar \
 		--file $(OUT)/upgrade/upgrade.sh --file $(PROGRAMS)/notifies:guest \
+		--file $(OUT)/lab/sync_regs_test --file tests/selftests/first-guests.sh \
 		--file tests/install/host.py --file $(DIAG_CACHE)/tools-s390x.tar \
 		tests/install/host.sh
 
@@ -110,7 +113,7 @@ bench-insn: setup-kunit	## count instructions: KVM's own handler and this one
 
 bench: host-parts	## time notifications on a real host, with and without the module
 	$(HOST) --cpus 2 --time-limit 1800 --results $(OUT)/bench \
-		--file $(OUT)/module/kvm-s390-diag.ko --file $(PROGRAMS)/notify tests/bench/notify.sh
+		$(LAB_FILES) --file $(PROGRAMS)/notify tests/bench/notify.sh
 	tests/bench/notify $(OUT)/bench
 
 clean:		## remove what was built in this tree (the lab's cache stays)

@@ -273,11 +273,12 @@ static int __init diag_init(void)
 	if (rc)
 		goto stop_vms;
 	vms_record();
+	counters_show();
 	pr_info("attached to KVM's DIAGNOSE handler\n");
 	return 0;
 
 stop_vms:
-	if (vms_stop() || still_attached) {
+	if (still_attached || vms_stop()) {
 		/* ftrace has died meanwhile, and holds on to the text. */
 		pr_emerg("ftrace does not let go; the module stays in memory until the next boot\n");
 		__module_get(THIS_MODULE);

@@ -197,8 +197,6 @@ static void create_dir(void)
 	dput(kvm_dir);
 	if (IS_ERR(dir))
 		dir = NULL;
-	else
-		debugfs_create_file("total", 0444, dir, NULL, &total_fops);
 }
 
 int counters_start(void)
@@ -214,6 +212,12 @@ int counters_start(void)
 	retired = (struct diag_counters){};
 	create_dir();
 	return 0;
+}
+
+void counters_show(void)
+{
+	if (dir)
+		debugfs_create_file("total", 0444, dir, NULL, &total_fops);
 }
 
 void counters_stop(void)

@@ -282,7 +282,7 @@ struct diag_tally {
 };
 
 /**
- * counters_start - prepare for counting, and create the file of the total
+ * counters_start - prepare for counting
  *
  * May sleep. A kernel without debugfs, or with KVM's directory missing from it,
  * goes without the files: nothing else depends on them.
@@ -290,6 +290,14 @@ struct diag_tally {
  * Return: 0 or -ENOMEM.
  */
 int counters_start(void);
+
+/**
+ * counters_show - create the file of the total
+ *
+ * To be called when loading cannot fail any more: who has the file open holds a
+ * reference to the module, which a load that fails does not wait for. May sleep.
+ */
+void counters_show(void);
 
 /**
  * counters_stop - remove the files and free the counters
@@ -337,10 +345,17 @@ void tally_retire(struct diag_tally *tally);
 /* For what has no tally, for want of memory. */
 extern struct diag_counters __percpu *diag_unattributed;
 
+/*
+ * How many VMs may be on their way from creation to their name, or to their first
+ * intercept where they get none. KVM does not tell when a creation fails, and who
+ * may create VMs can have any number fail: further ones count as not seen.
+ */
+#define DIAG_VMS_UNNAMED	4096
+
 /**
  * struct vms_hooks - addresses of functions of KVM, all called with the VM
  * @init_vm: kvm_arch_init_vm(), entered before anybody else knows the VM
- * @destroy_vm: kvm_arch_destroy_vm(), entered when no vCPU of it is left
+ * @destroy_vm: kvm_arch_destroy_vm(), entered when no vCPU of it can run any more
  * @create_vm_debugfs: kvm_arch_create_vm_debugfs(), entered when the VM has got its
  *	directory in debugfs; 0 where there is no such function
  */

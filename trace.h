@@ -26,9 +26,10 @@ TRACE_DEFINE_ENUM(DIAG_PRIVILEGED);
 /*
  * One for each DIAGNOSE intercept, once its outcome has been decided; so there are
  * as many for each outcome as are counted. The values are those that were used.
- * For codes other than 0x500 the registers were not read, and are 0. The result
- * is what the guest gets in r2, or the negative errno that makes KVM go to user
- * space; it is 0 for what is left to KVM, which has yet to answer.
+ * The registers are 0 where nothing read them: for codes other than 0x500, and for
+ * what is left to KVM. The result is what the guest gets in r2, or the negative
+ * errno that makes KVM go to user space; it is 0 for what is left to KVM, which has
+ * yet to answer.
  */
 TRACE_EVENT(kvm_s390_diag,
 	    TP_PROTO(const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode, u32 schid,

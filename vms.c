@@ -43,6 +43,9 @@ struct diag_vm {
 static DEFINE_HASHTABLE(vms, 7);
 static DEFINE_SPINLOCK(vms_lock);
 
+/* Entries of vm_created() that have no tally yet; under vms_lock. */
+static unsigned int unnamed;
+
 /* Set once DIAGNOSE is attached: what is created before does not count as seen. */
 static bool recording;
 
@@ -92,6 +95,8 @@ static void add_tally(struct diag_vm *vm)
 	/* KVM leaves an error there when it has no directory for the VM. */
 	if (!IS_ERR_OR_NULL(dir))
 		tally_show(tally, dir);
+	if (vm->seen)
+		unnamed--;
 	/* Pairs with vms_count(). */
 	smp_store_release(&vm->tally, tally);
 }
@@ -115,8 +120,11 @@ static void vm_destroyed(const struct kvm *kvm)
 
 	spin_lock(&vms_lock);
 	vm = find(kvm);
-	if (vm)
+	if (vm) {
 		hash_del_rcu(&vm->node);
+		if (vm->seen && !vm->tally)
+			unnamed--;
+	}
 	spin_unlock(&vms_lock);
 	if (!vm)
 		return;
@@ -145,7 +153,8 @@ static void vm_created(const struct kvm *kvm)
 	/* What an initialisation has left behind that had failed. */
 	vm_destroyed(kvm);
 	spin_lock(&vms_lock);
-	find_or_add(kvm, true);
+	if (unnamed < DIAG_VMS_UNNAMED && find_or_add(kvm, true))
+		unnamed++;
 	spin_unlock(&vms_lock);
 }
 
@@ -228,6 +237,7 @@ static void forget_all(void)
 			tally_retire(vm->tally);
 		kfree_rcu(vm, rcu);
 	}
+	unnamed = 0;
 	spin_unlock(&vms_lock);
 }
 

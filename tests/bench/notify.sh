@@ -3,6 +3,7 @@
 #
 # What "make bench" runs on the host.
 modprobe kvm
+. ./first-guests.sh
 uname -r > /out/release
 # Shown as it comes, and kept.
 { ./notify; echo $? > /tmp/status; } | tee /out/log

@@ -82,6 +82,8 @@ int test_start(void)
 		rc = start_vms();
 		if (rc)
 			counters_stop();
+		else
+			counters_show();
 	}
 	return rc;
 }

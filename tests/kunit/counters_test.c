@@ -4,6 +4,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/smp.h>
@@ -207,6 +208,49 @@ static void failed_creation_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 }
 
+/* Whoever may create VMs can have creations fail at one address after the other. */
+static void failed_creations_are_bounded(struct kunit *test)
+{
+	struct test_vm vm;
+	unsigned long i;
+	void *room;
+
+	/* For KVM to fail in: VMs that lie across each other, all of them zero. */
+	room = kvzalloc(sizeof(*vm.kvm) + DIAG_VMS_UNNAMED * 64, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, room);
+	for (i = 0; i <= DIAG_VMS_UNNAMED; i++) {
+		vm.kvm = room + i * 64;
+		test_see(&vm);
+	}
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm.kvm));
+	vm.kvm = room;
+	KUNIT_EXPECT_TRUE(test, vms_seen(vm.kvm));
+
+	/* When one goes, there is room for another one; and again for the first. */
+	test_vm_dies(&vm);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm.kvm));
+	test_see(&vm);
+	KUNIT_EXPECT_TRUE(test, vms_seen(vm.kvm));
+	test_see(&vm);
+	KUNIT_EXPECT_TRUE(test, vms_seen(vm.kvm));
+	kvfree(room);
+}
+
+/* Room is for VMs on their way: those that have arrived take none. */
+static void any_number_of_vms_is_seen(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test), *on_its_way = test_vm_create(test);
+	unsigned long i;
+
+	for (i = 0; i <= DIAG_VMS_UNNAMED; i++) {
+		test_see(vm);
+		diag_count(vm->kvm, DIAG_LEFT_TO_KVM);
+		test_vm_dies(vm);
+	}
+	test_see(on_its_way);
+	KUNIT_EXPECT_TRUE(test, vms_seen(on_its_way->kvm));
+}
+
 static void older_vm_gets_its_file_with_the_first_intercept(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
@@ -368,6 +412,8 @@ static struct kunit_case counters_cases[] = {
 	KUNIT_CASE(file_goes_with_the_vm),
 	KUNIT_CASE(address_used_again),
 	KUNIT_CASE(failed_creation_leaves_nothing),
+	KUNIT_CASE(failed_creations_are_bounded),
+	KUNIT_CASE(any_number_of_vms_is_seen),
 	KUNIT_CASE(older_vm_gets_its_file_with_the_first_intercept),
 	KUNIT_CASE(vm_without_name_is_counted),
 	KUNIT_CASE(name_used_again_at_once),

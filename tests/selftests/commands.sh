@@ -7,15 +7,7 @@ status=0
 modprobe kvm
 echo "# $(uname -r), $(nproc) CPUs"
 
-# In Hercules the first guest after a boot that runs with DAT on fetches zeros, on each CPU
-# once, with or without the module. That is not what is tested here.
-for cpu in $(seq 0 $(($(nproc) - 1))); do
-	tries=1
-	until taskset $((1 << cpu)) ./sync_regs_test > /dev/null 2>&1 || [ $tries = 10 ]; do
-		tries=$((tries + 1))
-	done
-	echo "# CPU $cpu: a guest runs at try $tries"
-done
+. ./first-guests.sh
 
 # The kernel's own selftests, with KVM alone and with the module: equal, test by test.
 kernels_own="sync_regs_test resets memop tprot set_memory_region_test kvm_create_max_vcpus

@@ -3,4 +3,5 @@
 #
 # What "make demo" runs on the host.
 modprobe kvm
+. ./first-guests.sh
 exec ./diag_abi demo
