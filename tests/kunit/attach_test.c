@@ -373,12 +373,33 @@ void test_detach(void)
 	diag_exit();
 }
 
+/*
+ * QEMU drops what it has translated before it does the store that changes it, so that
+ * another CPU can translate the old instruction once more meanwhile, and both go on with
+ * that. To store the same again, now that it is there, helps. A CPU alone cannot meet this.
+ */
+static void settle(void)
+{
+	void *(*kernel_write)(void *dst, const void *src, size_t size);
+	u8 insn[MCOUNT_INSN_SIZE];
+
+	if (num_online_cpus() == 1)
+		return;
+	kernel_write = (void *)test_symbol("s390_kernel_write");
+	if (WARN_ON(!kernel_write))
+		return;
+	memcpy(insn, (void *)handler_ip, sizeof(insn));
+	kernel_write((void *)handler_ip, insn, sizeof(insn));
+	synchronize_rcu_tasks();
+}
+
 /* As diag_exit(). */
 u64 test_detach_counted(void)
 {
 	u64 counted;
 
 	WARN_ON(detach_handler());
+	settle();
 	counted = test_counted_all();
 	test_stop();
 	return counted;
