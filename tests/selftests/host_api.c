@@ -14,8 +14,6 @@
 
 #include "diag_util.h"
 
-#define PSW_MASK_DAT	0x0400000180000000UL
-
 /* Where STORE STATUS puts what, from the beginning of a status area at 0x1200. */
 #define LC_ARCHMODE	163
 #define STATUS_AREA	0x1200

@@ -28,8 +28,6 @@
 #define QUEUES		4
 #define SCHID(i)	(0x00010005U + (i))
 
-#define PSW_MASK_DAT	0x0400000180000000UL
-
 struct block {
 	uint16_t larl_r1[3];
 	uint16_t lmg_r0_r15[3];

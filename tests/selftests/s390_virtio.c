@@ -24,7 +24,6 @@
 /* In the place of the CPU's address. */
 #define SUBCODE_VIRTIO	0x0d00
 
-#define PSW_MASK_DAT	0x0400000180000000UL
 #define PSW_MASK_EXT	0x0100000000000000UL
 #define CR0_SERVICE	0x200UL
 
