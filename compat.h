@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernel versions, and nothing else.
+ * The differences between kernel versions, and nothing else.
  */
 #ifndef KVM_S390_DIAG_COMPAT_H
 #define KVM_S390_DIAG_COMPAT_H
@@ -9,8 +9,8 @@
 #include <linux/version.h>
 
 /*
- * The first argument of the function that an ftrace callback was called for. The
- * kernel's ftrace_regs_get_argument() calls what 6.12 does not export.
+ * Returns the first argument of the traced function. The kernel's own
+ * ftrace_regs_get_argument() calls a function that 6.12 does not export.
  */
 static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 {
@@ -21,6 +21,7 @@ static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 #endif
 }
 
+/* Up to 6.3 a direct call is registered by address, since 6.4 with an ftrace_ops. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
 				       unsigned long addr)
@@ -41,17 +42,9 @@ static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
 
 	if (!rc)
 		rc = register_ftrace_direct(ops, addr);
-	if (rc) {
+	if (rc)
 		ftrace_free_filter(ops);
-		return rc;
-	}
-	/*
-	 * From now on kernel.ftrace_enabled=0 is refused, where it would take
-	 * the hook away in silence. Registration overwrites the flags, so this
-	 * cannot be said before it.
-	 */
-	ops->flags |= FTRACE_OPS_FL_PERMANENT;
-	return 0;
+	return rc;
 }
 
 static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Intercepts by outcome: per-CPU counters for each VM, summed up when somebody
- * reads them in debugfs.
+ * Counters of intercepts by outcome: per-CPU counters for each VM, summed up when a
+ * file in debugfs is read.
  *
- * VMs come and go where nobody may sleep, so files are created and removed by work
- * items. These run in the order in which they were queued, one at a time.
+ * VMs are created and destroyed in atomic context, so work items create and remove the
+ * files. The work items run in the order in which they were queued, one at a time.
  */
 #include <linux/cpumask.h>
 #include <linux/dcache.h>
@@ -19,7 +19,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "diag.h"
+#include "counters.h"
 
 struct diag_counters __percpu *diag_unattributed;
 
@@ -27,16 +27,16 @@ static struct workqueue_struct *queue;
 static struct dentry *dir;
 
 /*
- * All tallies that are not retired. Added to and removed from under add_lock,
- * removed from under retire_mutex as well; so who has the mutex can go through
- * it. What retired ones had is in retired, under the mutex.
+ * Live tallies. Writers hold add_lock; removal also takes retire_mutex, so holding
+ * either keeps entries alive. retire_mutex also protects retired, the sum of all
+ * tallies that were removed.
  */
 static LIST_HEAD(tallies);
 static DEFINE_SPINLOCK(add_lock);
 static DEFINE_MUTEX(retire_mutex);
 static struct diag_counters retired;
 
-/* In trace.h they have the same names. */
+/* trace.h uses the same names. */
 static const char *const outcome_names[DIAG_OUTCOMES] = {
 	[DIAG_SERVED_COOKIE]	= "served_cookie",
 	[DIAG_SERVED_SEARCH]	= "served_search",
@@ -71,7 +71,7 @@ void counters_sum(struct diag_counters *sum)
 	mutex_unlock(&retire_mutex);
 }
 
-static void print(struct seq_file *m, const struct diag_counters *sum)
+static void print_counters(struct seq_file *m, const struct diag_counters *sum)
 {
 	unsigned int outcome;
 
@@ -84,19 +84,19 @@ static int total_show(struct seq_file *m, void *unused)
 	struct diag_counters sum;
 
 	counters_sum(&sum);
-	print(m, &sum);
+	print_counters(m, &sum);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(total);
 
-/* debugfs does not let the file be removed meanwhile. */
+/* debugfs does not remove a file, nor retire_work() free a tally, during a read. */
 static int tally_file_show(struct seq_file *m, void *unused)
 {
 	const struct diag_tally *tally = m->private;
 	struct diag_counters sum = {};
 
 	add_up(&sum, tally->counters);
-	print(m, &sum);
+	print_counters(m, &sum);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(tally_file);
@@ -112,8 +112,8 @@ static void create_file(struct diag_tally *tally)
 }
 
 /*
- * KVM gives the name of a VM away again before the VM is gone. Of two VMs with one
- * name the first keeps it, as with KVM's own directories.
+ * KVM can reuse the name of a VM before that VM is destroyed. The older VM keeps its
+ * file, as with KVM's own directories; the file of the newer one waits.
  */
 static void show_work(struct work_struct *work)
 {
@@ -133,7 +133,7 @@ static void retire_work(struct work_struct *work)
 	struct diag_tally *tally = container_of(work, struct diag_tally, retire), *other;
 	struct diag_tally *heir = NULL;
 
-	/* Waits for who is reading it. */
+	/* Waits until no reader uses the file. */
 	debugfs_remove(tally->file);
 
 	mutex_lock(&retire_mutex);

@@ -1,27 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a claimed DIAGNOSE comes to that is not served in the kernel.
+ * The DIAGNOSE intercept handler: decodes the instruction, decides who answers,
+ * forwards to userspace, and hands on to KVM's own handler.
  */
+#include <linux/atomic.h>
+#include <linux/cache.h>
+#include <linux/errno.h>
+#include <linux/kvm_host.h>
+#include <asm/ptrace.h>
+
+#include "claim.h"
+#include "counters.h"
 #include "diag.h"
 #include "trace.h"
+#include "virtio_ccw_notify.h"
+#include "vms.h"
 
-/* kvm_stat reads these: they count what arrives, whoever answers it. */
+/* KVM's own handler, entered behind the call site that ftrace has patched. */
+static int (*kvm_handler)(struct kvm_vcpu *vcpu) __ro_after_init;
+
+/*
+ * Not 0 when no intercept may take the fast path: while KVM's tracepoint is
+ * enabled, and always where 0x500 is not claimed.
+ */
+static const atomic_t *slow_path __ro_after_init;
+
+void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu))
+{
+	static const atomic_t always = ATOMIC_INIT(1);
+	const atomic_t *kvm_traced = trace_kvm_enable_count();
+
+	kvm_handler = handler;
+	slow_path = claim_has(DIAG_KVM_VIRTIO) ? kvm_traced : &always;
+}
+
+/* The registers are 0 in the event: nothing has read them. */
+static void account(struct kvm_vcpu *vcpu, unsigned int code, s64 result,
+		    enum diag_outcome outcome)
+{
+	vms_count(vcpu->kvm, outcome);
+	trace_kvm_s390_diag(vcpu, code, 0, 0, 0, 0, result, outcome);
+}
+
+/*
+ * KVM's handler is reached by tail calls only, from diag_intercept() on; Kbuild
+ * checks it. A rare case has a function of its own, tail-called too, so that the
+ * fast path needs no stack frame.
+ */
+static noinline int leave_slowpath(struct kvm_vcpu *vcpu, unsigned int code,
+				   enum diag_outcome outcome)
+{
+	account(vcpu, code, 0, outcome);
+	return kvm_handler(vcpu);
+}
+
+static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, unsigned int code,
+					enum diag_outcome outcome)
+{
+	if (trace_kvm_s390_diag_enabled() || unlikely(!vms_count_cached(vcpu->kvm, outcome)))
+		return leave_slowpath(vcpu, code, outcome);
+	return kvm_handler(vcpu);
+}
+
+/* kvm_stat reads these fields. They count every DIAGNOSE, whoever answers it. */
 static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 {
 	switch (code) {
-	case DIAG_RELEASE_PAGES:
+	case 0x10:
 		stat->instruction_diagnose_10++;
 		break;
-	case DIAG_YIELD:
+	case 0x44:
 		stat->instruction_diagnose_44++;
 		break;
-	case DIAG_YIELD_DIRECTED:
+	case 0x9c:
 		stat->instruction_diagnose_9c++;
 		break;
-	case DIAG_PAGE_REF:
+	case 0x258:
 		stat->instruction_diagnose_258++;
 		break;
-	case DIAG_IPL:
+	case 0x308:
 		stat->instruction_diagnose_308++;
 		break;
 	default:
@@ -29,19 +86,55 @@ static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 	}
 }
 
-/* Apart, for the plain way needs no stack frame then. */
-static noinline int forward_slowly(struct kvm_vcpu *vcpu, unsigned int code)
+/* Out of line, so that the fast path needs no stack frame. */
+static noinline int forward_slowpath(struct kvm_vcpu *vcpu, unsigned int code)
 {
-	diag_count(vcpu->kvm, DIAG_OTHER_CODE);
-	trace_kvm_s390_diag(vcpu, code, 0, 0, 0, 0, -EOPNOTSUPP, DIAG_OTHER_CODE);
+	account(vcpu, code, -EOPNOTSUPP, DIAG_OTHER_CODE);
 	return -EOPNOTSUPP;
 }
 
-int diag_forward(struct kvm_vcpu *vcpu, unsigned int code)
+static noinline int forward(struct kvm_vcpu *vcpu, unsigned int code)
 {
 	count_for_kvm(&vcpu->stat, code);
 	if (trace_kvm_s390_diag_enabled() ||
-	    unlikely(!diag_count_known(vcpu->kvm, DIAG_OTHER_CODE)))
-		return forward_slowly(vcpu, code);
+	    unlikely(!vms_count_cached(vcpu->kvm, DIAG_OTHER_CODE)))
+		return forward_slowpath(vcpu, code);
 	return -EOPNOTSUPP;
+}
+
+static __always_inline int handle_claimed(struct kvm_vcpu *vcpu, unsigned int code)
+{
+	if (code != DIAG_KVM_VIRTIO)
+		return forward(vcpu, code);
+
+	vcpu->stat.instruction_diagnose_500++;
+	return virtio_ccw_notify(vcpu);
+}
+
+static noinline int dispatch_slowpath(struct kvm_vcpu *vcpu, unsigned int code)
+{
+	if (!claim_for_vm(vcpu->kvm, code))
+		return leave_slowpath(vcpu, code, DIAG_LEFT_TO_KVM);
+	trace_kvm(vcpu, code);
+	return handle_claimed(vcpu, code);
+}
+
+int diag_intercept(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_s390_sie_block *sie = vcpu->arch.sie_block;
+	unsigned int code;
+
+	if (unlikely(sie->gpsw.mask & PSW_MASK_PSTATE))
+		return leave_to_kvm(vcpu, diag_function_code(vcpu), DIAG_PRIVILEGED);
+
+	/* Linux uses no base register, so B2 and D2 are the function code. */
+	if (likely(sie->ipb >> 16 == DIAG_KVM_VIRTIO && !atomic_read(slow_path)))
+		return handle_claimed(vcpu, DIAG_KVM_VIRTIO);
+
+	code = diag_function_code(vcpu);
+	if (!claim_has(code))
+		return leave_to_kvm(vcpu, code, DIAG_LEFT_TO_KVM);
+	if (unlikely(atomic_read(slow_path) || !claim_for_vm_cached(vcpu->kvm)))
+		return dispatch_slowpath(vcpu, code);
+	return handle_claimed(vcpu, code);
 }

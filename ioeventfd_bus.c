@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The virtio-ccw notify bus of a VM: an array of ioeventfd devices that KVM
- * replaces as a whole when one comes or goes.
+ * The virtio-ccw notify bus of a VM: an array of ioeventfd devices. KVM replaces
+ * the whole array when a device is registered or unregistered.
  */
 #include <linux/bitops.h>
 
-#include "diag.h"
+#include "ioeventfd_bus.h"
 
 /*
- * kvm.ko must stay for as long as this module does, and must be the one whose
- * structures this module was built for. A reference to an export of it gives
- * both: the dependency, and a symbol version that covers struct kvm_vcpu.
+ * A reference to an export of kvm.ko pins kvm.ko for as long as this module is
+ * loaded. Its symbol version covers the layout of struct kvm_vcpu, so the module
+ * does not load beside a kvm.ko with other layouts.
  */
 static const void *const kvm_pin __used = kvm_io_bus_write;
 
-#define ADDR(slot) (((const struct kvm_io_range *)(slot))->addr)
+static u64 slot_addr(const void *slot)
+{
+	return ((const struct kvm_io_range *)slot)->addr;
+}
 
 /*
- * The first slot whose address is not below @schid, or the last one where there is
- * none. KVM keeps slots of one length sorted by address; among others of length 0
- * it may not find its own either. At least one slot must be there.
+ * Returns the first slot whose address is not below @schid, or the last slot if
+ * there is none. The bus must have at least one slot. KVM keeps slots of equal
+ * length sorted by address. A bus that also has slots of length 0 may be out of
+ * order, and KVM's own search may miss a slot there too.
  *
- * A step halves a window whose size is a power of two, the first of which is either
- * end of the bus. Sizes are in bytes: a slot is 24 of them, and to make an address
- * of its number in each step would take longer than the rest of the step.
+ * Each step halves a window whose size is a power of two. The first window lies at
+ * one end of the bus. Offsets are in bytes, because a slot has 24 of them: a
+ * multiplication in each step would cost more than the rest of the step.
  */
 static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsigned long count,
 					     u32 schid)
@@ -32,18 +36,18 @@ static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsig
 	const void *slot = bus->range;
 	unsigned long step = size << __fls(count);
 
-	if (ADDR(slot + step - size) < schid)
+	if (slot_addr(slot + step - size) < schid)
 		slot += count * size - step;
 	while ((step >>= 1) >= size)
-		if (ADDR(slot + step - size) < schid)
+		if (slot_addr(slot + step - size) < schid)
 			slot += step;
 	return slot;
 }
 
 /*
- * Virtqueues are registered in order, so the queue's number leads from the first
- * slot of the subchannel to its own. Where that fails, every slot of the
- * subchannel is asked.
+ * VMMs register virtqueues in order, so the slot of virtqueue n is usually the nth
+ * slot of its subchannel. That slot is tried first, then every slot of the
+ * subchannel.
  */
 long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
 			  const u64 *queue)
@@ -60,8 +64,8 @@ long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u
 		return -EOPNOTSUPP;
 
 	/*
-	 * In bytes, as above. The queue is bounded by itself as well, or what is
-	 * guessed in vain speculation might lie across slots.
+	 * Offsets in bytes, as above. The virtqueue number gets a bound of its own:
+	 * without it, a speculative guess could point into the middle of a slot.
 	 */
 	size = (void *)end - (void *)bus->range;
 	if (*queue < count) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All that there is of the module on a kernel that cannot attach it.
+ * The whole module on a kernel without ftrace direct calls: it refuses to load.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

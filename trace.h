@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The module's trace event.
+ * The module's trace event, and KVM's own event for DIAGNOSE.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM kvm_s390_diag
@@ -8,11 +8,12 @@
 #if !defined(KVM_S390_DIAG_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define KVM_S390_DIAG_TRACE_H
 
+#include <linux/kvm_host.h>
 #include <linux/tracepoint.h>
 
-#include "diag.h"
+#include "counters.h"
 
-/* User space is told what the names in the print format stand for. */
+/* Exports the values of the names in the print format to userspace. */
 TRACE_DEFINE_ENUM(DIAG_SERVED_COOKIE);
 TRACE_DEFINE_ENUM(DIAG_SERVED_SEARCH);
 TRACE_DEFINE_ENUM(DIAG_BUS_GONE);
@@ -24,12 +25,11 @@ TRACE_DEFINE_ENUM(DIAG_LEFT_TO_KVM);
 TRACE_DEFINE_ENUM(DIAG_PRIVILEGED);
 
 /*
- * One for each DIAGNOSE intercept, once its outcome has been decided; so there are
- * as many for each outcome as are counted. The values are those that were used.
- * The registers are 0 where nothing read them: for codes other than 0x500, and for
- * what is left to KVM. The result is what the guest gets in r2, or the negative
- * errno that makes KVM go to user space; it is 0 for what is left to KVM, which has
- * yet to answer.
+ * Fired once for each DIAGNOSE intercept, when its outcome is counted. The fields hold
+ * the values that the module used. The registers are 0 where the module did not read
+ * them: for function codes other than 0x500, and for a DIAGNOSE left to KVM. The result
+ * is the value that the guest gets in r2, or -EOPNOTSUPP when the DIAGNOSE goes to
+ * userspace. For a DIAGNOSE left to KVM it is 0, because KVM has not answered yet.
  */
 TRACE_EVENT(kvm_s390_diag,
 	    TP_PROTO(const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode, u32 schid,
@@ -49,7 +49,7 @@ TRACE_EVENT(kvm_s390_diag,
 	    ),
 
 	    TP_fast_assign(
-		/* The first half of the name that KVM gives the VM in debugfs. */
+		/* The first part of the name of the VM in debugfs. */
 		__entry->vm = vcpu->kvm->userspace_pid;
 		__entry->vcpu = vcpu->vcpu_id;
 		__entry->subcode = subcode;
@@ -75,6 +75,30 @@ TRACE_EVENT(kvm_s390_diag,
 				       { DIAG_LEFT_TO_KVM, "left_to_kvm" },
 				       { DIAG_PRIVILEGED, "privileged" }))
 );
+
+/**
+ * trace_kvm_enable_count - find the enable count of KVM's tracepoint
+ *
+ * The count is that of the static key of kvm_s390_handle_diag. It is not 0 while the
+ * tracepoint is enabled, and trace_kvm() must then be called for each claimed
+ * DIAGNOSE. It is always 0 where this KVM has no such tracepoint. A static branch
+ * cannot be used: it refers to the key by its symbol, which KVM does not export.
+ *
+ * May sleep.
+ *
+ * Return: the address of the count.
+ */
+const atomic_t *trace_kvm_enable_count(void);
+
+/**
+ * trace_kvm - fire KVM's tracepoint kvm_s390_handle_diag, if it is enabled
+ * @vcpu: the vCPU that was intercepted
+ * @code: the function code
+ *
+ * Called for a DIAGNOSE that does not reach KVM's handler, before it is answered. Does
+ * not sleep.
+ */
+void trace_kvm(struct kvm_vcpu *vcpu, unsigned int code);
 
 #endif /* KVM_S390_DIAG_TRACE_H */
 

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Function code 0x500: KVM virtio functions, of which subcode 3, the
- * virtio-ccw notification, is served here.
+ * Function code 0x500: KVM's hypercalls for virtio. Subcode 3, the virtio-ccw
+ * notification, is served here.
  */
 #include <linux/errno.h>
 #include <asm/virtio-ccw.h>
 
-#include "diag.h"
+#include "counters.h"
+#include "ioeventfd_bus.h"
 #include "trace.h"
+#include "virtio_ccw_notify.h"
+#include "vms.h"
 
 /**
- * struct notification - what the guest has passed, each register read once
+ * struct notification - the guest's parameters, each register read once
  * @subcode: r1
- * @schid: subchannel-identification word, the low half of r2
- * @queue: number of the virtqueue, r3
+ * @schid: subchannel-identification word, the low 32 bits of r2
+ * @queue: virtqueue number, r3
  * @cookie: r4
  */
 struct notification {
@@ -23,26 +26,26 @@ struct notification {
 	s64 cookie;
 };
 
-static __always_inline void outcome_is(struct kvm_vcpu *vcpu, struct notification n, s64 result,
-				       enum diag_outcome outcome)
+static __always_inline void account(struct kvm_vcpu *vcpu, const struct notification *n,
+				    s64 result, enum diag_outcome outcome)
 {
-	diag_count(vcpu->kvm, outcome);
-	trace_kvm_s390_diag(vcpu, DIAG_KVM_VIRTIO, n.subcode, n.schid, n.queue, n.cookie,
+	vms_count(vcpu->kvm, outcome);
+	trace_kvm_s390_diag(vcpu, DIAG_KVM_VIRTIO, n->subcode, n->schid, n->queue, n->cookie,
 			    result, outcome);
 }
 
-static __always_inline int forward_as(struct kvm_vcpu *vcpu, struct notification n,
+static __always_inline int forward_as(struct kvm_vcpu *vcpu, const struct notification *n,
 				      enum diag_outcome outcome)
 {
-	outcome_is(vcpu, n, -EOPNOTSUPP, outcome);
+	account(vcpu, n, -EOPNOTSUPP, outcome);
 	return -EOPNOTSUPP;
 }
 
-static __always_inline int complete_as(struct kvm_vcpu *vcpu, struct notification n, s64 r2,
-				       enum diag_outcome outcome)
+static __always_inline int complete_as(struct kvm_vcpu *vcpu, const struct notification *n,
+				       s64 r2, enum diag_outcome outcome)
 {
 	WRITE_ONCE(vcpu->run->s.regs.gprs[2], r2);
-	outcome_is(vcpu, n, r2, outcome);
+	account(vcpu, n, r2, outcome);
 	return 0;
 }
 
@@ -57,16 +60,16 @@ int virtio_ccw_notify(struct kvm_vcpu *vcpu)
 	s64 slot;
 
 	if (n.subcode != KVM_S390_VIRTIO_CCW_NOTIFY)
-		return forward_as(vcpu, n, DIAG_OTHER_SUBCODE);
+		return forward_as(vcpu, &n, DIAG_OTHER_SUBCODE);
 	if (!vcpu->kvm->arch.css_support)
-		return forward_as(vcpu, n, DIAG_NO_CSS);
+		return forward_as(vcpu, &n, DIAG_NO_CSS);
 
 	slot = ioeventfd_bus_notify(vcpu, n.schid, n.queue, n.cookie);
 	if (likely(slot == n.cookie) && slot >= 0)
-		return complete_as(vcpu, n, slot, DIAG_SERVED_COOKIE);
+		return complete_as(vcpu, &n, slot, DIAG_SERVED_COOKIE);
 	if (slot >= 0)
-		return complete_as(vcpu, n, slot, DIAG_SERVED_SEARCH);
+		return complete_as(vcpu, &n, slot, DIAG_SERVED_SEARCH);
 	if (slot == -EOPNOTSUPP)
-		return forward_as(vcpu, n, DIAG_NO_DEVICE);
-	return complete_as(vcpu, n, slot, DIAG_BUS_GONE);
+		return forward_as(vcpu, &n, DIAG_NO_DEVICE);
+	return complete_as(vcpu, &n, slot, DIAG_BUS_GONE);
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which VMs there are, which of them were created while the module was attached,
- * and where their intercepts are counted.
+ * The VMs of this host, which of them were created while the module was attached,
+ * and the counting of their intercepts.
  *
- * KVM tells modules nothing of this, so ftrace tells it: when KVM enters
- * kvm_arch_init_vm(), kvm_arch_create_vm_debugfs() and kvm_arch_destroy_vm(). An
- * initialisation that fails leaves an entry behind, until there is another VM at
- * the same address. VMs that were there before get theirs at their first
- * intercept.
+ * KVM does not notify modules of its VMs. An ftrace callback does, when KVM enters
+ * kvm_arch_init_vm(), kvm_arch_create_vm_debugfs() and kvm_arch_destroy_vm(). A
+ * creation that fails leaves an entry behind, until another VM is created at the same
+ * address. A VM older than the module gets its entry at its first intercept.
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -19,17 +18,18 @@
 #include <linux/spinlock.h>
 
 #include "compat.h"
-#include "diag.h"
+#include "counters.h"
+#include "vms.h"
 
-struct diag_cpu __percpu *diag_cpus;
+struct vms_cache __percpu *vms_cache;
 
 /**
- * struct diag_vm - a VM
+ * struct diag_vm - the entry of a VM
  * @node: in the bucket of @kvm in vms
  * @kvm: the VM
- * @seen: it was created while the module was attached
- * @tally: its counters; NULL until there is memory for them, then never changes
- * @rcu: frees this after a grace period
+ * @seen: the VM was created while the module was attached
+ * @tally: its counters; NULL until they could be allocated, constant afterwards
+ * @rcu: frees the entry after a grace period
  */
 struct diag_vm {
 	struct hlist_node node;
@@ -43,13 +43,13 @@ struct diag_vm {
 static DEFINE_HASHTABLE(vms, 7);
 static DEFINE_SPINLOCK(vms_lock);
 
-/* Entries of vm_created() that have no tally yet; under vms_lock. */
+/* Number of entries from vm_created() without a tally; protected by vms_lock. */
 static unsigned int unnamed;
 
-/* Set once DIAGNOSE is attached: what is created before does not count as seen. */
+/* Set once DIAGNOSE is attached: a VM created earlier does not count as seen. */
 static bool recording;
 
-/* Under vms_lock or RCU. The entry of a VM stays for as long as the VM. */
+/* Called under vms_lock or RCU. An entry lives until its VM is destroyed. */
 static struct diag_vm *find(const struct kvm *kvm)
 {
 	struct diag_vm *vm;
@@ -61,8 +61,8 @@ static struct diag_vm *find(const struct kvm *kvm)
 }
 
 /*
- * ftrace may call for these with preemption off, vCPUs do, and no thread may
- * sleep on its way through this module: so nothing here sleeps.
+ * Must not sleep: it runs from ftrace callbacks with preemption disabled, and a vCPU
+ * that slept here would defeat detaching.
  */
 static struct diag_vm *find_or_add(const struct kvm *kvm, bool seen)
 {
@@ -92,16 +92,16 @@ static void add_tally(struct diag_vm *vm)
 	tally = tally_create();
 	if (!tally)
 		return;
-	/* KVM leaves an error there when it has no directory for the VM. */
+	/* KVM stores an error there when it has made no directory for the VM. */
 	if (!IS_ERR_OR_NULL(dir))
 		tally_show(tally, dir);
 	if (vm->seen)
 		unnamed--;
-	/* Pairs with vms_count(). */
+	/* Pairs with vms_count_slowpath(). */
 	smp_store_release(&vm->tally, tally);
 }
 
-/* Later than vm_created(): only now the VM has its name. */
+/* KVM names a VM some time after vm_created(). */
 static void vm_named(const struct kvm *kvm)
 {
 	struct diag_vm *vm;
@@ -130,19 +130,18 @@ static void vm_destroyed(const struct kvm *kvm)
 		return;
 
 	/*
-	 * No vCPU of the VM is left that could make a CPU know it again. A CPU that
-	 * comes to know another VM meanwhile may forget that one, and looks it up
-	 * once more.
+	 * The VM has no vCPU left, so no CPU can cache it again. A CPU that caches another
+	 * VM during this loop may lose that entry, and then looks that VM up once more.
 	 */
 	for_each_possible_cpu(cpu) {
-		struct diag_cpu *knows = per_cpu_ptr(diag_cpus, cpu);
+		struct vms_cache *cache = per_cpu_ptr(vms_cache, cpu);
 
-		if (READ_ONCE(knows->kvm) == kvm)
-			WRITE_ONCE(knows->kvm, NULL);
+		if (READ_ONCE(cache->kvm) == kvm)
+			WRITE_ONCE(cache->kvm, NULL);
 	}
 	if (vm->tally)
 		tally_retire(vm->tally);
-	/* Other VMs may be looked up past it. */
+	/* A lookup of another VM may be at this entry. */
 	kfree_rcu(vm, rcu);
 }
 
@@ -150,7 +149,7 @@ static void vm_created(const struct kvm *kvm)
 {
 	if (!READ_ONCE(recording))
 		return;
-	/* What an initialisation has left behind that had failed. */
+	/* A failed creation at the same address has left its entry behind. */
 	vm_destroyed(kvm);
 	spin_lock(&vms_lock);
 	if (unnamed < DIAG_VMS_UNNAMED && find_or_add(kvm, true))
@@ -170,18 +169,18 @@ bool vms_seen(const struct kvm *kvm)
 	return seen;
 }
 
-void vms_count(const struct kvm *kvm, enum diag_outcome outcome)
+void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome)
 {
 	struct diag_counters *counters;
 	struct diag_tally *tally;
-	struct diag_cpu *cpu;
+	struct vms_cache *cache;
 	struct diag_vm *vm;
 
 	preempt_disable();
-	cpu = this_cpu_ptr(diag_cpus);
+	cache = this_cpu_ptr(vms_cache);
 	rcu_read_lock();
 	vm = find(kvm);
-	/* With the counters that it points to; pairs with add_tally(). */
+	/* Acquires the counters as well; pairs with add_tally(). */
 	tally = vm ? smp_load_acquire(&vm->tally) : NULL;
 	if (!tally) {
 		spin_lock(&vms_lock);
@@ -193,11 +192,11 @@ void vms_count(const struct kvm *kvm, enum diag_outcome outcome)
 	}
 	counters = this_cpu_ptr(tally ? tally->counters : diag_unattributed);
 	if (tally) {
-		cpu->counters = counters;
-		cpu->seen = vm->seen;
-		WRITE_ONCE(cpu->kvm, kvm);
+		cache->counters = counters;
+		cache->seen = vm->seen;
+		WRITE_ONCE(cache->kvm, kvm);
 	}
-	/* As in diag_count_known(). */
+	/* As in vms_count_cached(). */
 	data_race(counters->of[outcome]++);
 	rcu_read_unlock();
 	preempt_enable();
@@ -218,7 +217,7 @@ static void vm_event(unsigned long ip, unsigned long parent_ip,
 		vm_named(kvm);
 }
 
-/* Permanent: kernel.ftrace_enabled=0 is refused instead of silently unhooking. */
+/* Permanent: the kernel refuses kernel.ftrace_enabled=0 instead of silently unhooking. */
 static struct ftrace_ops vm_ops = {
 	.func = vm_event,
 	.flags = FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_RECURSION,
@@ -242,8 +241,8 @@ static void forget_all(void)
 }
 
 /*
- * Back to no filter at all. ftrace_free_filter() would leave the freed one in
- * the ops, for the next registration to trip over.
+ * Resets the filter. ftrace_free_filter() would leave a pointer to the freed filter in
+ * the ops, and the next registration would use it.
  */
 static void drop_filter(void)
 {
@@ -255,8 +254,8 @@ int vms_start(const struct vms_hooks *hooks)
 	unsigned long ips[] = { hooks->init_vm, hooks->destroy_vm, hooks->create_vm_debugfs };
 	int rc;
 
-	diag_cpus = alloc_percpu(struct diag_cpu);
-	if (!diag_cpus)
+	vms_cache = alloc_percpu(struct vms_cache);
+	if (!vms_cache)
 		return -ENOMEM;
 	hooked = *hooks;
 	rc = ftrace_set_filter_ips(&vm_ops, ips, ARRAY_SIZE(ips) - !ips[2], 0, 1);
@@ -264,7 +263,7 @@ int vms_start(const struct vms_hooks *hooks)
 		rc = register_ftrace_function(&vm_ops);
 	if (rc) {
 		drop_filter();
-		free_percpu(diag_cpus);
+		free_percpu(vms_cache);
 	}
 	return rc;
 }
@@ -283,6 +282,6 @@ int vms_stop(void)
 	drop_filter();
 	WRITE_ONCE(recording, false);
 	forget_all();
-	free_percpu(diag_cpus);
+	free_percpu(vms_cache);
 	return 0;
 }

@@ -12,7 +12,7 @@ KERNEL = CACHE / "linux-source-6.1"
 
 project = "kvm-s390-diag"
 author = project
-# The pages say on which day and with which version what was measured.
+# The pages name the day and the version of each measurement.
 html_show_copyright = False
 
 # The kernel's own extension, which runs the kernel's own script.
@@ -28,6 +28,7 @@ html_theme_options = {"description": "DIAGNOSE for KVM guests on s390", "page_wi
 html_copy_source = False
 html_show_sphinx = False
 
-# Types of the kernel are described elsewhere. What begins like a name of this
-# module must have its description here.
-nitpick_ignore_regex = [(r"c:.*", r"(?!(diag|virtio_ccw|ioeventfd|vms|counters|tally|trace_kvm)_).*")]
+# References to types of the kernel lead nowhere. A name with a prefix of this module must
+# have its description on these pages.
+PREFIXES = "claim|counters|diag|ioeventfd|tally|trace_kvm|virtio_ccw|vms"
+nitpick_ignore_regex = [(r"c:.*", rf"(?!({PREFIXES})_).*")]

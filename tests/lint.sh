@@ -32,7 +32,10 @@ for file in $kernel_c $userspace_c; do
 	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"
 done
 
-result "kernel-doc: diag.h" "$(perl "$source/scripts/kernel-doc" -none diag.h 2>&1)"
+for file in *.h; do
+	result "kernel-doc: $file" "$(perl "$source/scripts/kernel-doc" -none "$file" 2>&1)"
+done
+result "includes go down the list of design.rst" "$(tests/includes)"
 
 rm -rf "$build"
 mkdir -p "$build"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# host-parts.sh DIR: makes in DIR what "make check-upgrade" takes to the host:
-# what "make install" puts where, of this version and of one that is newer,
-# and the commands of "make upgrade".
+# host-parts.sh DIR: creates in DIR the files that "make check-upgrade" takes to the
+# host. old.tar has the files that "make install" installs of this version, new.tar has
+# those of a newer version, and upgrade.sh has the commands of "make upgrade".
 set -e
 root=$(cd "$(dirname "$0")/../.." && pwd)
 out=$1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs on the host, where "make install" has put things: the module as it is
-loaded by modprobe, its reader against debugfs, and an upgrade under a guest.
-Speaks TAP.
+"""Runs on the host, with the files of "make install". Tests that modprobe loads the
+module, that the reader shows the values in debugfs, and that the module can be
+upgraded while a guest runs. The output is TAP.
 """
 
 import csv
@@ -23,9 +23,9 @@ RELEASE = os.uname().release
 UPDATES = f"/lib/modules/{RELEASE}/updates"
 PATIENCE = 120
 
-# Ahead of busybox: what administrators have.
+# The tools of real hosts come before those of busybox.
 os.environ["PATH"] = "/sbin:/usr/bin:/bin"
-# With guests running, and as the manual says.
+# The commands of "make upgrade".
 with open("upgrade.sh", encoding="ascii") as script:
     UPGRADE = script.read()
 
@@ -60,7 +60,7 @@ def until(condition):
 
 
 def counters():
-    """What the kernel says, by VM and counter."""
+    """Returns the values in debugfs, by VM and counter."""
     found = {}
     for file in COUNTERS.iterdir():
         for line in file.read_text().splitlines():
@@ -84,20 +84,20 @@ def state(pid):
 def install(tree):
     shutil.unpack_archive(tree, "/")
     done = run("depmod", RELEASE)
-    report(f"depmod takes {tree}", done.returncode == 0, done.stderr)
+    report(f"depmod accepts the files of {tree}", done.returncode == 0, done.stderr)
 
 
 def test_load():
     done = run("modprobe", "--show-depends", "kvm-s390-diag")
-    report("modprobe knows that the module needs kvm, and its options",
+    report("modprobe loads kvm first, and passes the installed options",
            re.search(r"insmod \S*/kvm\.ko\S* .*\ninsmod " + UPDATES +
                      r"/kvm-s390-diag\.ko claim=0x500 *$", done.stdout), done)
-    report("the reader says that the module is not loaded",
+    report("the reader reports that the module is not loaded",
            "status 3: " in reader("-1") and "modprobe kvm-s390-diag" in reader("-1"))
     done = run("modprobe", "kvm-s390-diag")
-    report("modprobe loads it", loaded() and loaded() == installed(), done)
+    report("modprobe loads the module", loaded() and loaded() == installed(), done)
     claim = (MODULE / "parameters/claim").read_text().strip()
-    report("it claims what the installed options say", claim == "0x500", claim)
+    report("the module claims the codes of the installed options", claim == "0x500", claim)
 
 
 def test_reader(guest):
@@ -105,23 +105,23 @@ def test_reader(guest):
            until(lambda: counters()["total", "served_cookie"] > 1000 and
                  counters()["total", "forwarded_no_device"] > 1000))
 
-    # Counters that stand still can be compared.
+    # Counters can be compared only while they do not change.
     guest.send_signal(signal.SIGSTOP)
-    report("the guest stands still", until(lambda: state(guest.pid) == "T"))
+    report("the guest is stopped", until(lambda: state(guest.pid) == "T"))
     kernel = counters()
     answer = json.loads(reader("-1", "-i", "-j"))
-    report("JSON is what debugfs has",
+    report("JSON has the values in debugfs",
            kernel == {(vm["vm"], name): value["total"] for vm in answer["vms"]
                       for name, value in vm["counters"].items()}, answer)
     rows = csv.DictReader(io.StringIO(reader("-1", "-i", "-c")))
-    report("CSV is what debugfs has",
+    report("CSV has the values in debugfs",
            kernel == {(row["vm"], row["counter"]): int(row["total"]) for row in rows})
-    report("the lines are what debugfs has",
+    report("the plain lines have the values in debugfs",
            kernel == {(vm, name): int(total) for vm, name, total, _ in
                       map(str.split, reader("-1", "-i").splitlines())})
     text = reader("--prometheus")
     samples = re.findall(r'^\w+\{(?:vm="([^"]*)".*,)?outcome="(\w+)"\} (\d+)$', text, re.M)
-    report("Prometheus gets what debugfs has",
+    report("Prometheus' format has the values in debugfs",
            kernel == {(vm or "total", name): int(value) for vm, name, value in samples}, text)
     guest.send_signal(signal.SIGCONT)
 
@@ -130,7 +130,7 @@ def test_reader(guest):
     after = counters()
     vms = {vm["vm"]: vm["counters"] for vm in answer["vms"]}
     change = vms["total"]["served_cookie"]["change"]
-    report("what is counted within the interval is no more than debugfs has, and not nothing",
+    report("the change within the interval is positive, and no greater than in debugfs",
            0 < change <= after["total", "served_cookie"] - before["total", "served_cookie"],
            change)
 
@@ -143,10 +143,10 @@ def test_upgrade(guest):
     old = loaded()
     install("new.tar")
     new = installed()
-    report("a loaded module is not replaced by installing another",
+    report("installing a new version does not replace the loaded module",
            new == f"{old}.1" and loaded() == old)
     done = run("sh", "-exc", UPGRADE)
-    report("the upgrade loads the new version, under guest and reader",
+    report("the upgrade loads the new version while guest and reader run",
            done.returncode == 0 and loaded() == new, done)
     report("the new version serves the guest",
            until(lambda: counters()["total", "served_cookie"] > 1000 and
@@ -157,21 +157,22 @@ def test_upgrade(guest):
     complaints = log.communicate()[1]
     with open("log", encoding="utf-8") as file:
         lines = file.readlines()
-    report("the reader goes on meanwhile", log.returncode == 0 and
+    report("the reader continues after the upgrade", log.returncode == 0 and
            any(vm["counters"]["served_cookie"]["change"]
                for vm in json.loads(lines[-1])["vms"]), complaints + lines[-1])
 
     done = run("sh", "-exc", UPGRADE.replace("modprobe kvm-s390-diag",
                                              "modprobe kvm-s390-diag claim=nonsense"))
-    report("an upgrade that fails says so", done.returncode != 0 and loaded() is None, done)
+    report("an upgrade that fails reports it", done.returncode != 0 and loaded() is None, done)
     ticks = cpu_time(guest.pid)
-    report("the guest goes on without the module", until(lambda: cpu_time(guest.pid) > ticks + 20))
+    report("the guest continues without the module",
+           until(lambda: cpu_time(guest.pid) > ticks + 20))
     done = run("modprobe", "kvm-s390-diag")
     report("the module can be loaded again", loaded() == new, done)
 
 
 def test_signature():
-    # It cannot be taken back: the last test.
+    # This setting cannot be undone, so this test is the last one.
     pathlib.Path("/sys/module/module/parameters/sig_enforce").write_text("1")
     done = run("modprobe", "kvm-s390-diag")
     report("a host that enforces signatures refuses the unsigned module",
@@ -193,7 +194,7 @@ def main():
     said = guest.communicate()[0].strip()
     report("no notification was lost: " + said, guest.returncode == 0)
     done = run("rmmod", "kvm_s390_diag")
-    report("it unloads", done.returncode == 0, done)
+    report("the module unloads", done.returncode == 0, done)
     test_signature()
 
     log = run("dmesg").stdout

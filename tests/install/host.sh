@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# What "make check-upgrade" runs on the host: puts in place what an administrator
-# of a real one has, and hands over to Python.
+# "make check-upgrade" runs this on the host. It installs the tools that a real host
+# has, and starts host.py.
 modprobe kvm
 . ./first-guests.sh
 rmmod kvm

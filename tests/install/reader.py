@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests kvm-s390-diag-stat over a made-up folder of counters. Speaks TAP."""
+"""Tests kvm-s390-diag-stat on a made-up folder of counters. The output is TAP."""
 
 import csv
 import fcntl
@@ -23,7 +23,7 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-READER = ROOT / "kvm-s390-diag-stat"
+READER = ROOT / "tools/kvm-s390-diag-stat"
 NAMES = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
          "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
          "left_to_kvm", "privileged"]
@@ -36,7 +36,7 @@ def run(*args, **options):
 
 
 class Folder(unittest.TestCase):
-    """A folder as the module has it, and what reads it."""
+    """A folder of counters like the module's, and calls of the reader on it."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -46,7 +46,7 @@ class Folder(unittest.TestCase):
         self.put("total", served_cookie=100, left_to_kvm=7)
 
     def put(self, name, extra="", **values):
-        """Writes a file of counters in place: the file stays the same one."""
+        """Writes a file of counters. An existing file is overwritten, not replaced."""
         text = "".join(f"{counter} {values.pop(counter, 0)}\n" for counter in NAMES)
         text += "".join(f"{counter} {value}\n" for counter, value in values.items()) + extra
         fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT, 0o644)
@@ -55,7 +55,7 @@ class Folder(unittest.TestCase):
         os.close(fd)
 
     def read(self, *args, status=0):
-        """What one call with the folder prints."""
+        """Calls the reader once on the folder, and returns its output."""
         done = run("--path", self.path, *args)
         self.assertEqual(done.returncode, status, done.stderr)
         if status == 0:
@@ -63,7 +63,7 @@ class Folder(unittest.TestCase):
         return done.stderr if status else done.stdout
 
     def records(self, *args):
-        """VM and counter to total, of one call."""
+        """Calls the reader once, and returns each total by VM and counter."""
         answer = json.loads(self.read("-1", "-j", "-s", "0.1", *args))
         return {(vm["vm"], name): value["total"] for vm in answer["vms"]
                 for name, value in vm["counters"].items()}
@@ -79,7 +79,7 @@ class Folder(unittest.TestCase):
         return process
 
     def guest(self, *words):
-        """A process that was started as QEMU is, and lives as long as the test."""
+        """Starts a process with arguments like QEMU's. It ends with the test."""
         process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", *words],
                                    stdin=subprocess.PIPE)
         self.addCleanup(process.wait)
@@ -91,12 +91,12 @@ class Folder(unittest.TestCase):
     def until(self, condition):
         limit = time.monotonic() + PATIENCE
         while not condition():
-            self.assertLess(time.monotonic(), limit, "it does not happen")
+            self.assertLess(time.monotonic(), limit, "the condition stays false")
             time.sleep(0.01)
 
 
 class Log:
-    """What "-l -j" says was counted, look by look."""
+    """The changes that "-l -j" prints, summed up over all of its readings."""
 
     def __init__(self, process):
         self.process = process
@@ -118,12 +118,12 @@ class Log:
             self.look()
             if condition():
                 return
-        raise AssertionError(f"it does not happen: {self.changes}")
+        raise AssertionError(f"the condition stays false: {self.changes}")
 
 
 class Once(Folder):
     def test_total_as_the_kernel_has_it(self):
-        "-1 -i prints every counter as the files have it"
+        "-1 -i prints every counter with the value in its file"
         self.put("1234-11", served_cookie=2**64 - 1)
         lines = [line.split() for line in self.read("-1", "-i", "-s", "0.1").splitlines()]
         self.assertEqual(len(lines), 2 * len(NAMES))
@@ -131,7 +131,7 @@ class Once(Folder):
         self.assertIn(["1234-11", "served_cookie", str(2**64 - 1), "0"], lines)
 
     def test_total_since_the_start(self):
-        "without -i the totals begin when it is started"
+        "without -i the totals start from zero"
         self.assertEqual(set(self.records().values()), {0})
 
     def test_unknown_counter(self):
@@ -146,14 +146,14 @@ class Once(Folder):
         self.assertIn("served_here_only", self.read("-f", "help"))
 
     def test_unknown_lines_and_files(self):
-        "lines and files that are no counters are left alone"
+        "lines and files that are not counters are ignored"
         self.put("total", extra="# comment\nhistogram 1 2 3\nnegative -5\n")
         (self.path / "README").write_text("served_cookie 1\n")
         (self.path / "12-34-56").write_text("served_cookie 1\n")
         self.assertEqual(set(self.records("-i")), {("total", name) for name in NAMES})
 
     def test_skip_zero(self):
-        "-z leaves out what has not changed"
+        "-z omits counters that have not changed"
         self.assertEqual(self.read("-1", "-z", "-s", "0.1"), "")
         self.assertEqual(self.records("-z"), {})
 
@@ -164,7 +164,7 @@ class Once(Folder):
         self.assertEqual(self.read("-f", "help").split(), NAMES)
 
     def test_pid(self):
-        "-p shows the VMs of one process, and status 5 says that it has none"
+        "-p shows the VMs of one process; status 5 means that it has none"
         for name in ("1234-11", "1234-12", "12345-11", "99-1234"):
             self.put(name)
         self.assertEqual({vm for vm, _ in self.records("-p", "1234")}, {"1234-11", "1234-12"})
@@ -172,7 +172,7 @@ class Once(Folder):
         self.assertIn("no VM", self.read("--prometheus", "-p", "1", status=5))
 
     def test_guest(self):
-        "-g shows the VMs that QEMU calls so"
+        "-g shows the VMs to which QEMU gives this name"
         for words in (["-name", "guest=web,debug-threads=on"], ["-name", "db,process=x"],
                       ["--name", "a,,b"], ["-name", "guest=x,,y=z"]):
             self.put(f"{self.guest(*words)}-11")
@@ -183,7 +183,7 @@ class Once(Folder):
         self.assertIn("no VM of the name 'mail'", self.read("-1", "-g", "mail", status=5))
 
     def test_csv(self):
-        "CSV can be read back, whatever a guest is called"
+        "CSV can be parsed, with any guest name"
         pid = self.guest("-name", 'guest=a,,"b"\nc')
         self.put(f"{pid}-11", served_search=3)
         rows = list(csv.DictReader(io.StringIO(self.read("-1", "-c", "-i", "-s", "0.1"),
@@ -208,7 +208,7 @@ class Prometheus(Folder):
     SAMPLE = re.compile(r'([a-z0-9_]+)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\} (\d+)$')
 
     def samples(self, *args):
-        """Parses the exposition format, strictly: metric, labels, value."""
+        """Parses the exposition format strictly. Returns metrics, labels and values."""
         metric, samples = None, []
         for line in self.read("--prometheus", *args).splitlines():
             if match := re.match(r"# HELP (\w+) .+", line):
@@ -226,7 +226,7 @@ class Prometheus(Folder):
         return samples
 
     def test_format(self):
-        "the exposition format holds, with the kernel's own values"
+        "the output has the exposition format, and the values of the kernel"
         self.put("1234-11", served_cookie=2**64 - 1)
         samples = self.samples()
         self.assertEqual(len(samples), 2 * len(NAMES))
@@ -258,7 +258,7 @@ class Changes(Folder):
         return log
 
     def test_change(self):
-        "what is counted between two looks shows, once"
+        "each change between two readings is shown once"
         log = self.log()
         self.put("total", served_cookie=150, left_to_kvm=8)
         log.until(lambda: log.changes["total", "left_to_kvm"] >= 1)
@@ -267,7 +267,7 @@ class Changes(Folder):
         self.assertEqual(log.last["total"]["served_cookie"]["total"], 50)
 
     def test_wrap(self):
-        "a counter that wraps goes on"
+        "a counter that wraps continues"
         self.put("total", served_cookie=2**64 - 10)
         log = self.log()
         self.put("total", served_cookie=5)
@@ -275,14 +275,14 @@ class Changes(Folder):
         self.assertEqual(log.changes["total", "served_cookie"], 15)
 
     def test_smaller(self):
-        "a counter that is smaller, but has not wrapped, began from zero"
+        "a counter that is smaller, but has not wrapped, has started from zero"
         log = self.log()
         self.put("total", served_cookie=3)
         log.until(lambda: log.changes["total", "served_cookie"])
         self.assertEqual(log.changes["total", "served_cookie"], 3)
 
     def test_another_file(self):
-        "another file under the same name counts from zero, though it has counted more"
+        "another file with the same name counts from zero, even if its values are greater"
         log = self.log()
         self.put("new", served_cookie=150)
         os.replace(self.path / "new", self.path / "total")
@@ -290,7 +290,7 @@ class Changes(Folder):
         self.assertEqual(log.changes["total", "served_cookie"], 150)
 
     def test_loaded_again(self):
-        "a module that was loaded again counts from zero, and is waited for"
+        "the reader waits until the module is loaded again, and counts from zero"
         process = self.start("-l", "-j")
         log = Log(process)
         log.look()
@@ -303,7 +303,7 @@ class Changes(Folder):
         self.assertEqual(log.changes["total", "served_cookie"], 3)
 
     def test_new_vm(self):
-        "a VM that comes counts from zero, and one that goes leaves"
+        "a new VM counts from zero, and a destroyed VM disappears"
         log = self.log()
         self.put("1234-11", served_cookie=9)
         log.until(lambda: "1234-11" in log.vms)
@@ -312,10 +312,10 @@ class Changes(Folder):
         log.until(lambda: "1234-11" not in log.vms)
 
     def test_come_and_go(self):
-        "files that come and go under the reader are no error"
-        # As one that is gone between its listing and its reading.
+        "files that appear or disappear while the reader runs are no error"
+        # This file fails like one that disappears before it is read.
         (self.path / "99-1").symlink_to("nowhere")
-        # As one whose module is being unloaded: ENXIO.
+        # This file fails with ENXIO, as while the module is being unloaded.
         with socket.socket(socket.AF_UNIX) as unloading:
             unloading.bind(str(self.path / "98-1"))
         stop = threading.Event()
@@ -339,7 +339,7 @@ class Changes(Folder):
             thread.join()
 
     def test_no_open_files(self):
-        "no file of the counters is held open between looks"
+        "no file of counters is open between two readings"
         self.put("1234-11")
         process = self.start("-l", "-j", "-s", "86400")
         fds = pathlib.Path(f"/proc/{process.pid}/fd")
@@ -353,7 +353,7 @@ class Changes(Folder):
         self.assertFalse([path for path in held if path.startswith(str(self.path))])
 
     def test_text(self):
-        "the log has a line a VM under a banner"
+        "the log has a line for each VM, below a banner"
         self.put("1234-11")
         process = self.start("-l")
         banner = process.stdout.readline().split()
@@ -364,7 +364,7 @@ class Changes(Folder):
         self.assertEqual(sum(line.startswith("time") for line in lines), 1)
 
     def test_file(self):
-        "-L appends under one header, and opens its file again on SIGHUP"
+        "-L writes one header and appends to it; SIGHUP reopens the file"
         file = self.path.with_name("log.csv")
 
         def lines():
@@ -386,7 +386,7 @@ class Changes(Folder):
         self.assertEqual(lines()[0], "time,vm,guest,counter,total,change")
 
     def test_reader_gone(self):
-        "a pipe that nobody reads any more ends it quietly"
+        "the reader ends quietly when its output pipe is closed"
         process = self.start("-l")
         process.stdout.readline()
         process.stdout.close()
@@ -396,7 +396,7 @@ class Changes(Folder):
 
 class Errors(Folder):
     def test_usage(self):
-        "wrong usage has status 2 and says what is wrong"
+        "wrong usage has status 2 and a message"
         for args, text in ((["-c"], "-c, -j and -z go with"), (["-1", "-f", "("], "no regular"),
                            (["-1", "-s", "0"], "no delay of 0.1"), (["-1", "-s", "x"], "no delay"),
                            (["-1", "-l"], "not allowed with"), (["-x"], "unrecognized"),
@@ -410,7 +410,7 @@ class Errors(Folder):
         self.assertIn("there are no counters in", self.read("-1", status=3))
 
     def test_not_readable(self):
-        "what may not be read has status 4"
+        "counters that may not be read have status 4"
         self.path.chmod(0o700)
         os.chown(self.path, 65534, 65534)
         done = subprocess.run(["setpriv", "--bounding-set=-dac_override,-dac_read_search",
@@ -424,27 +424,26 @@ class Errors(Folder):
         self.assertIn("Is a directory", self.read("-L", self.path, status=1))
 
     def outside(self, script):
-        """The reader with its own idea of where the counters are, in a mount
-        namespace that a script has prepared."""
+        """Runs the reader without --path, in a mount namespace that a script prepares."""
         return subprocess.run(["unshare", "--mount", "sh", "-ec",
                                script + '; exec "$@"', "sh", sys.executable, READER, "-1"],
                               capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def test_debugfs_not_mounted(self):
-        "without debugfs it says how to mount it, with status 4"
+        "without debugfs the reader shows how to mount it, with status 4"
         done = self.outside("! mountpoint -q /sys/kernel/debug || umount -R /sys/kernel/debug")
         self.assertEqual(done.returncode, 4, done.stderr)
         self.assertIn("run mount -t debugfs debugfs /sys/kernel/debug", done.stderr)
 
     def test_module_not_loaded(self):
-        "without the module it says how to load it, with status 3"
+        "without the module the reader shows how to load it, with status 3"
         done = self.outside("mount -t tmpfs none /sys/kernel/debug")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("run modprobe kvm-s390-diag", done.stderr)
 
 
 class Terminal:
-    """As much of a VT100 as ncurses asks of one."""
+    """The functions of a VT100 that ncurses uses."""
 
     def __init__(self, rows, columns):
         self.rows, self.columns = rows, columns
@@ -466,7 +465,7 @@ class Terminal:
             elif match[4]:
                 self.character(match[4])
         if len(self.rest) > 20:
-            raise AssertionError(f"what is {self.rest!r}?")
+            raise AssertionError(f"the terminal does not implement {self.rest!r}")
 
     def character(self, c):
         if c == "\r":
@@ -482,7 +481,7 @@ class Terminal:
             self.x += 1
 
     def line_feed(self, step, last, first):
-        """Down or up; at the end of the scrolling region its lines move."""
+        """Moves the cursor down or up. At the end of the scrolling region, its lines scroll."""
         if self.y == last:
             del self.cells[first]
             self.cells.insert(last, [" "] * self.columns)
@@ -515,7 +514,7 @@ class Terminal:
             bottom = (numbers + [0])[1] or self.rows
             self.top, self.bottom, self.y, self.x = n - 1, bottom - 1, 0, 0
         elif final not in "mhl":
-            raise AssertionError(f"what is ESC [ {parameters}{final}?")
+            raise AssertionError(f"the terminal does not implement ESC [ {parameters}{final}")
 
     def text(self):
         return "\n".join("".join(row).rstrip() for row in self.cells)
@@ -541,7 +540,7 @@ class Live(Folder):
             os.waitpid(self.pid, 0)
 
     def shows(self, pattern, each=lambda: None):
-        """Waits for the screen to match; "each" makes something happen."""
+        """Waits until the screen matches. Calls each() again and again while it waits."""
         limit = time.monotonic() + PATIENCE
         while not re.search(pattern, self.terminal.text()):
             self.assertLess(time.monotonic(), limit,
@@ -551,7 +550,8 @@ class Live(Folder):
                 try:
                     self.terminal.feed(os.read(self.fd, 65536).decode())
                 except OSError:
-                    raise AssertionError(f"it ended, with\n{self.terminal.text()}") from None
+                    raise AssertionError(
+                        f"the reader ended; the screen:\n{self.terminal.text()}") from None
 
     def never_shows(self, pattern):
         self.assertNotRegex(self.terminal.text(), pattern)
@@ -560,11 +560,11 @@ class Live(Folder):
         os.write(self.fd, keys.encode())
 
     def status(self):
-        """The exit status, once the program has ended."""
+        """Waits until the program has ended. Returns its exit status."""
         try:
             while select.select([self.fd], [], [], PATIENCE)[0]:
                 os.read(self.fd, 65536)
-            self.fail(f"it does not end:\n{self.terminal.text()}")
+            self.fail(f"the reader does not end; the screen:\n{self.terminal.text()}")
         except OSError:
             pass
         _, status = os.waitpid(self.pid, 0)
@@ -572,7 +572,7 @@ class Live(Folder):
         return os.waitstatus_to_exitcode(status)
 
     def test_rates(self):
-        "the table shows rates of all VMs together and of each"
+        "the table shows the rates of all VMs together and of each VM"
         self.put("1234-11")
         self.table(delay="0.5")
         self.shows(r"(?m)^ +left\n +served +to\nvm +all +cookie +kvm$")
@@ -589,7 +589,7 @@ class Live(Folder):
         self.assertEqual(self.status(), 0)
 
     def test_totals(self):
-        "t shows totals, r starts them from zero"
+        "t shows totals, r restarts them from zero"
         self.table("-i")
         self.press("t")
         self.shows(r"(?m)^kvm-s390-diag: .* in all$")
@@ -598,7 +598,7 @@ class Live(Folder):
         self.shows(r"(?m)^total +0 +0 +0$")
 
     def test_vms_come_and_go(self):
-        "VMs appear and leave, the busiest first"
+        "VMs appear and disappear, and the busiest is first"
         self.put("1-11", served_cookie=1)
         self.put("2-11", served_cookie=5)
         self.table("-i")
@@ -610,7 +610,7 @@ class Live(Folder):
         self.shows(r"(?m)^total .*\n\n")
 
     def test_filters(self):
-        "f, p and c filter; a bad expression is asked for again"
+        "f and p set filters, c clears them; a bad expression can be corrected"
         self.put("1-11", served_search=1)
         self.put("2-11")
         self.table("-i")
@@ -647,7 +647,7 @@ class Live(Folder):
         self.shows(r"now 0\.2")
 
     def test_narrow(self):
-        "what does not fit is told, and reached"
+        "the table marks columns and lines that do not fit; keys show the columns"
         self.put("total", **{name: 1 for name in NAMES})
         for number in range(30):
             self.put(f"{number + 1}-11")
@@ -660,7 +660,7 @@ class Live(Folder):
         self.never_shows("cookie")
 
     def test_upgrade(self):
-        "while the module is replaced it waits"
+        "the table waits while the module is replaced"
         self.table("-i")
         self.press("t")
         self.shows(r"(?m)^total +107 ")
@@ -671,7 +671,7 @@ class Live(Folder):
         self.shows(r"(?m)^total +3 +3$")
 
     def test_interrupt(self):
-        "an interrupt ends it with status 0"
+        "an interrupt ends the table with status 0"
         self.table()
         self.shows("total")
         self.press("\x03")
@@ -680,8 +680,8 @@ class Live(Folder):
 
 class Manual(unittest.TestCase):
     def test_options(self):
-        "the manual has the options and keys that there are"
-        manual = (ROOT / "kvm-s390-diag-stat.1").read_text()
+        "the manual lists the options that --help lists"
+        manual = (ROOT / "tools/kvm-s390-diag-stat.1").read_text()
         described = {option.lstrip("-") for line in re.findall(r"(?m)^\.It (Fl .*)$", manual)
                      for option in re.findall(r"Fl (\S+)", line)}
         listed = {option.lstrip("-") for line in run("--help").stdout.splitlines()
@@ -718,7 +718,7 @@ class TapResult(unittest.TestResult):
 
 
 def main():
-    # A shell that runs this in the background has it ignored.
+    # In the background of a shell, SIGINT is ignored; undo that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{name}*" for name in sys.argv[1:]] or None

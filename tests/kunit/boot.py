@@ -24,7 +24,7 @@ REPORTS = ("BUG:", "WARNING:", "UBSAN:", "KASAN", "KCSAN:", "INFO: possible", "I
 
 
 def product_sources():
-    return sorted(path for path in [*TOP.glob("*.[ch]"), *TOP.glob("*.awk"), TOP / "Kbuild"]
+    return sorted(path for path in [*TOP.glob("*.[ch]"), TOP / "Kbuild", TOP / "scripts"]
                   if not path.name.endswith(".mod.c"))
 
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The counters as an administrator reads them, in total and for each VM. */
+/* Tests the files of the counters, in total and for each VM. */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -14,7 +14,7 @@
 
 #define FOLDER	"/sys/kernel/debug/kvm/kvm-s390-diag/"
 
-/* KVM makes this one where the machine has SIE. */
+/* The directory that KVM creates on a machine with SIE. */
 static struct dentry *kvm_dir;
 
 static struct file *open_file(const char *name)
@@ -35,7 +35,7 @@ static bool file_exists(const char *name)
 	return true;
 }
 
-/* Files come and go by work items. */
+/* Waits until the file exists, or is gone: work items create and remove files. */
 static bool file_becomes(const char *name, bool there)
 {
 	unsigned long limit = jiffies + 30 * HZ;
@@ -58,7 +58,7 @@ static char *file_text(struct kunit *test, const char *name)
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(file), "%s", name);
-	/* kernel_read() does not take a file that only userspace can read. */
+	/* kernel_read() refuses a file that only userspace can read. */
 	init_sync_kiocb(&kiocb, file);
 	iov_iter_kvec(&iter, READ, &vec, 1, vec.iov_len);
 	KUNIT_EXPECT_GT(test, seq_read_iter(&kiocb, &iter), (ssize_t)0);
@@ -66,7 +66,7 @@ static char *file_text(struct kunit *test, const char *name)
 	return text;
 }
 
-/* The lines of a file summed up. */
+/* Returns the sum of all counters in a file. */
 static u64 file_sum(struct kunit *test, const char *name)
 {
 	char *text = file_text(test, name), *line;
@@ -78,14 +78,14 @@ static u64 file_sum(struct kunit *test, const char *name)
 	return sum;
 }
 
-/* A directory in debugfs by which KVM names the VM. */
+/* Creates the VM's directory in debugfs, whose name is the name of the VM. */
 static void give_name(struct kunit *test, struct test_vm *vm, const char *name)
 {
 	vm->kvm->debugfs_dentry = debugfs_create_dir(name, kvm_dir);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(vm->kvm->debugfs_dentry));
 }
 
-/* KVM creates the VM, with the module attached. */
+/* Enters the functions that KVM calls when it creates a VM. */
 static void create(struct test_vm *vm)
 {
 	int (*create_vm_debugfs)(struct kvm *kvm);
@@ -129,7 +129,7 @@ static void each_outcome_has_its_line(struct kunit *test)
 
 	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
 		for (i = 0; i <= outcome; i++)
-			diag_count(vm->kvm, outcome);
+			vms_count(vm->kvm, outcome);
 	KUNIT_EXPECT_STREQ(test, file_text(test, "total"), expected);
 	KUNIT_EXPECT_STREQ(test, file_text(test, "100-7"), expected);
 }
@@ -140,28 +140,28 @@ static void each_vm_has_its_own(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 30; i++)
-		diag_count(i % 3 ? b->kvm : a->kvm, DIAG_SERVED_COOKIE);
+		vms_count(i % 3 ? b->kvm : a->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 10);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-8"), 20);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 30);
 	KUNIT_EXPECT_TRUE(test, vms_seen(a->kvm));
-	KUNIT_EXPECT_TRUE(test, vms_known_seen(b->kvm));
+	KUNIT_EXPECT_TRUE(test, vms_seen_cached(b->kvm));
 }
 
 static void file_goes_with_the_vm(struct kunit *test)
 {
 	struct test_vm *vm = vm_with_file(test, "100-7"), *other = vm_with_file(test, "100-8");
 
-	diag_count(vm->kvm, DIAG_NO_DEVICE);
-	diag_count(other->kvm, DIAG_NO_DEVICE);
+	vms_count(vm->kvm, DIAG_NO_DEVICE);
+	vms_count(other->kvm, DIAG_NO_DEVICE);
 	destroy(vm);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", false));
 	KUNIT_EXPECT_TRUE(test, file_exists("100-8"));
-	/* The total keeps what it had. */
+	/* The total keeps the counts of the destroyed VM. */
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 }
 
-/* A new VM gets the memory of one that is gone, while every CPU knew that one. */
+/* A new VM gets the address of a destroyed VM that every CPU had cached. */
 static void address_used_again(struct kunit *test)
 {
 	struct test_vm *vm = vm_with_file(test, "100-7");
@@ -169,14 +169,14 @@ static void address_used_again(struct kunit *test)
 
 	for_each_online_cpu(cpu) {
 		set_cpus_allowed_ptr(current, cpumask_of(cpu));
-		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
-		KUNIT_EXPECT_TRUE(test, vms_known_seen(vm->kvm));
+		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+		KUNIT_EXPECT_TRUE(test, vms_seen_cached(vm->kvm));
 	}
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), cpus);
 	destroy(vm);
 	for_each_online_cpu(cpu) {
 		set_cpus_allowed_ptr(current, cpumask_of(cpu));
-		KUNIT_EXPECT_FALSE(test, vms_known_seen(vm->kvm));
+		KUNIT_EXPECT_FALSE(test, vms_seen_cached(vm->kvm));
 		KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 	}
 
@@ -184,8 +184,8 @@ static void address_used_again(struct kunit *test)
 	create(vm);
 	for_each_online_cpu(cpu) {
 		set_cpus_allowed_ptr(current, cpumask_of(cpu));
-		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
-		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	}
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-9", true));
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-9"), 2 * cpus);
@@ -193,29 +193,29 @@ static void address_used_again(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
 }
 
-/* The same, but the one before had failed to be created: it was not destroyed. */
+/* A new VM gets the address of a VM whose creation failed, which KVM never destroys. */
 static void failed_creation_leaves_nothing(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
 
 	test_see(vm);
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	give_name(test, vm, "100-7");
 	create(vm);
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 }
 
-/* Whoever may create VMs can have creations fail at one address after the other. */
+/* A user who may create VMs can make creations fail at any number of addresses. */
 static void failed_creations_are_bounded(struct kunit *test)
 {
 	struct test_vm vm;
 	unsigned long i;
 	void *room;
 
-	/* For KVM to fail in: VMs that lie across each other, all of them zero. */
+	/* A failed creation needs only an address in zeroed memory, so the VMs overlap. */
 	room = kvzalloc(sizeof(*vm.kvm) + DIAG_VMS_UNNAMED * 64, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, room);
 	for (i = 0; i <= DIAG_VMS_UNNAMED; i++) {
@@ -226,7 +226,7 @@ static void failed_creations_are_bounded(struct kunit *test)
 	vm.kvm = room;
 	KUNIT_EXPECT_TRUE(test, vms_seen(vm.kvm));
 
-	/* When one goes, there is room for another one; and again for the first. */
+	/* A destroyed VM makes room for a new one. A VM at the same address needs no more room. */
 	test_vm_dies(&vm);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm.kvm));
 	test_see(&vm);
@@ -236,7 +236,7 @@ static void failed_creations_are_bounded(struct kunit *test)
 	kvfree(room);
 }
 
-/* Room is for VMs on their way: those that have arrived take none. */
+/* DIAG_VMS_UNNAMED bounds only the VMs without a tally. */
 static void any_number_of_vms_is_seen(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test), *on_its_way = test_vm_create(test);
@@ -244,7 +244,7 @@ static void any_number_of_vms_is_seen(struct kunit *test)
 
 	for (i = 0; i <= DIAG_VMS_UNNAMED; i++) {
 		test_see(vm);
-		diag_count(vm->kvm, DIAG_LEFT_TO_KVM);
+		vms_count(vm->kvm, DIAG_LEFT_TO_KVM);
 		test_vm_dies(vm);
 	}
 	test_see(on_its_way);
@@ -257,22 +257,22 @@ static void older_vm_gets_its_file_with_the_first_intercept(struct kunit *test)
 
 	give_name(test, vm, "100-7");
 	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
-	diag_count(vm->kvm, DIAG_LEFT_TO_KVM);
+	vms_count(vm->kvm, DIAG_LEFT_TO_KVM);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
-	KUNIT_EXPECT_FALSE(test, vms_known_seen(vm->kvm));
+	KUNIT_EXPECT_FALSE(test, vms_seen_cached(vm->kvm));
 }
 
-/* What KVM leaves there when it could make no directory. */
+/* KVM leaves an error pointer if it cannot create the VM's directory. */
 static void vm_without_name_is_counted(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
 
 	vm->kvm->debugfs_dentry = ERR_PTR(-ENOENT);
 	create(vm);
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 	test_vm_dies(vm);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
@@ -284,31 +284,31 @@ static void name_used_again_at_once(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 		destroy(vm);
 		give_name(test, next, "100-7");
 		create(next);
 		swap(vm, next);
 	}
-	/* Whether it is the file of the one before cannot be told otherwise. */
+	/* Work items run in order. When this file exists, those of the earlier VMs have run. */
 	vm_with_file(test, "100-8");
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 0);
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 101);
 }
 
-/* KVM gives up the name of a VM some time before the VM. */
+/* KVM frees the name of a VM some time before it destroys the VM. */
 static void name_used_again_too_early(struct kunit *test)
 {
 	struct test_vm *vm = vm_with_file(test, "100-7"), *next = test_vm_create(test);
 
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	debugfs_remove(vm->kvm->debugfs_dentry);
 	give_name(test, next, "100-7");
 	create(next);
-	diag_count(next->kvm, DIAG_NO_CSS);
-	diag_count(next->kvm, DIAG_NO_CSS);
+	vms_count(next->kvm, DIAG_NO_CSS);
+	vms_count(next->kvm, DIAG_NO_CSS);
 	vm_with_file(test, "100-8");
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	test_vm_dies(vm);
@@ -327,12 +327,15 @@ static void open_file_reads_nothing_of_a_vm_that_is_gone(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	destroy(vm);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", false));
-	/* Fails before it looks for a buffer. */
+	/* The read fails before it uses its buffer. */
 	KUNIT_EXPECT_EQ(test, file->f_op->read(file, NULL, PAGE_SIZE, &pos), (ssize_t)-EIO);
 	filp_close(file, NULL);
 }
 
-/* Whichever allocation fails, the intercept is counted, and the next one helps. */
+/*
+ * If one of the two allocations fails, the intercept counts only in the total. The next
+ * intercept tries again.
+ */
 static void counted_without_memory(struct kunit *test)
 {
 	struct test_vm *vm;
@@ -344,32 +347,32 @@ static void counted_without_memory(struct kunit *test)
 		snprintf(name, sizeof(name), "100-%d", nth);
 		give_name(test, vm, name);
 		current->fail_nth = nth;
-		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
 		current->fail_nth = 0;
 		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2 - 1);
 		KUNIT_EXPECT_FALSE(test, file_exists(name));
 
-		diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2);
 		KUNIT_EXPECT_TRUE(test, file_becomes(name, true));
 		KUNIT_EXPECT_EQ(test, file_sum(test, name), 1);
 	}
 }
 
-/* For want of memory a VM is taken for an older one: that is always right. */
+/* Without memory, a VM counts as older than the module, which is always safe. */
 static void unseen_without_memory(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
 
 	give_name(test, vm, "100-7");
-	/* Before that kvm_arch_init_vm() gives up for its argument. */
+	/* kvm_arch_init_vm() allocates nothing here, because it refuses its argument. */
 	current->fail_nth = 1;
 	test_see(vm);
 	KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
 	current->fail_nth = 0;
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
 }
@@ -378,7 +381,7 @@ static void files_go_with_the_module(struct kunit *test)
 {
 	struct test_vm *vm = vm_with_file(test, "100-7");
 
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	test_stop();
 	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
 	KUNIT_EXPECT_FALSE(test, file_exists("total"));
@@ -398,7 +401,7 @@ static void no_folder_of_kvm_no_files(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_start(), 0);
 	kvm_dir = debugfs_create_dir("kvm", NULL);
 	give_name(test, vm, "100-7");
-	diag_count(vm->kvm, DIAG_SERVED_COOKIE);
+	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
 	test_vm_dies(vm);
 	test_stop();
@@ -430,7 +433,7 @@ static int counters_init(struct kunit *test)
 {
 	int rc;
 
-	/* What a CPU knows of a VM, it alone knows. */
+	/* Stay on one CPU: each CPU has its own cache. */
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	kvm_dir = debugfs_create_dir("kvm", NULL);
 	if (IS_ERR(kvm_dir))

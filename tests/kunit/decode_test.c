@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Where the function code comes from. */
+/* Tests how the function code is decoded. */
 #include "vm.h"
 
 static void no_base_is_displacement(struct kunit *test)
@@ -7,7 +7,7 @@ static void no_base_is_displacement(struct kunit *test)
 	struct test_vm *vm = test_vm_create(test);
 	u16 d2;
 
-	/* General register 0 is not a base, whatever it holds. */
+	/* B2 = 0 means that there is no base, so the value of register 0 is not used. */
 	vm->vcpu->run->s.regs.gprs[0] = 0x1234;
 	for (d2 = 0; d2 < 0x1000; d2++) {
 		test_set_insn(vm, 0, d2);
@@ -61,7 +61,7 @@ static void r1_and_r3_of_the_instruction_mean_nothing(struct kunit *test)
 	test_set_insn(vm, 0, 0x500);
 	vm->vcpu->arch.sie_block->ipa = DIAG_IPA | 0xff;
 	KUNIT_EXPECT_EQ(test, diag_function_code(vm->vcpu), 0x500);
-	/* Neither do bits 32-47 of the instruction text that SIE stores. */
+	/* Bits 32-47 of the instruction text that SIE stores mean nothing either. */
 	vm->vcpu->arch.sie_block->ipb |= 0xffff;
 	KUNIT_EXPECT_EQ(test, diag_function_code(vm->vcpu), 0x500);
 }

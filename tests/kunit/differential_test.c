@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This handler and KVM's own on the same random vCPU states: the results must be
- * the same but for what README.md names.
+ * Runs this handler and KVM's own on the same random vCPU states. The results must be
+ * the same, except for the differences that README.md lists.
  */
 #include <linux/ftrace.h>
 #include <linux/ktime.h>
@@ -10,7 +10,7 @@
 
 #include "vm.h"
 
-/* Each takes a file descriptor until the test ends. */
+/* Each bus holds a file descriptor until the test ends. */
 #define BUSES	500
 
 struct result {
@@ -24,7 +24,7 @@ struct result {
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
 static struct rnd_state rnd;
 
-/* Function codes that KVM answers itself. */
+/* Function codes for which KVM has a handler. */
 static const u16 kvms_own[] = { 0x10, 0x44, 0x9c, 0x258, 0x308 };
 
 static bool is_kvms_own(u16 code)
@@ -47,16 +47,17 @@ static u64 random_u64(void)
 	return (u64)prandom_u32_state(&rnd) << 32 | prandom_u32_state(&rnd);
 }
 
-/* Subchannels 1 to 12 of two sets: dense enough to be neighbours. */
+/* Returns one of the subchannels 1 to 12 of two sets, so that many are neighbours. */
 static u32 random_schid(void)
 {
 	return 0x00010001 + below(12) + (below(2) << 17);
 }
 
 /*
- * A bus as VMMs and the collision check allow it: on a subchannel either queues
- * of 8 bytes, in order, shuffled or with gaps, or one wildcard of 8 bytes; with
- * @mixed also devices of other lengths, which do not take part but are in the way.
+ * Creates a VM with a random bus, as VMMs build it and KVM's collision check allows it. A
+ * subchannel has either queues of 8 bytes (in order, shuffled or with gaps) or one
+ * wildcard of 8 bytes. With @mixed, the bus also has devices of other lengths between
+ * them.
  */
 static struct test_vm *random_vm(struct kunit *test, bool mixed)
 {
@@ -75,11 +76,11 @@ static struct test_vm *random_vm(struct kunit *test, bool mixed)
 			test_assign_wildcard(vm, schid, lengths[below(ARRAY_SIZE(lengths))]);
 			break;
 		default:
-			/* Refused where it collides, which is all right. */
+			/* KVM may refuse it because it collides with another device. */
 			test_assign(vm, schid, 8, below(8), -1);
 		}
 	}
-	/* One with many queues, in order. */
+	/* One subchannel with many queues, in order. */
 	if (below(2)) {
 		u32 schid = random_schid();
 
@@ -98,11 +99,11 @@ static void random_state(struct test_vm *vm, u64 *gprs)
 	u8 b2 = below(16);
 	int i;
 
-	/* The others do not matter, so these are enough to see that they are kept. */
+	/* The values of most registers do not matter, but must be kept. */
 	for (i = 0; i < 16; i++)
 		gprs[i] = prandom_u32_state(&rnd) * 0x100000001ULL;
 	gprs[1] = below(8) ? 3 : below(2) ? below(6) : random_u64();
-	/* Mostly the address of a device that is there, and one of its queues. */
+	/* Mostly the address of a registered device, and one of its queues. */
 	if (count && below(4))
 		gprs[2] = test_bus(vm)->range[below(count)].addr;
 	else
@@ -111,7 +112,7 @@ static void random_state(struct test_vm *vm, u64 *gprs)
 		gprs[2] |= random_u64() << 32;
 	gprs[3] = below(16) ? below(below(4) ? 8 : 24) : random_u64();
 	gprs[4] = below(3) ? below(count + 4) : below(2) ? -(u64)below(4) : random_u64();
-	/* A base that is no parameter of the notification, to reach the code by. */
+	/* The base register must not be a parameter of the notification. */
 	if (b2 && b2 < 5)
 		b2 = 0;
 	test_set_insn(vm, b2, prandom_u32_state(&rnd));
@@ -136,7 +137,7 @@ static void run(struct test_vm *vm, const u64 *gprs, int (*handler)(struct kvm_v
 	memcpy(result->gprs, vcpu->run->s.regs.gprs, sizeof(result->gprs));
 	result->stat = vcpu->stat;
 	result->irqs = vcpu->arch.local_int.pending_irqs;
-	/* A notification is the only thing that can change r2 and complete. */
+	/* Only a DIAGNOSE that completes can have signalled the eventfd. */
 	result->events = result->rc ? 0 : test_eventfd_take(vm->fd);
 }
 
@@ -144,13 +145,13 @@ struct tally {
 	u64 served, forwarded, kvms_own, bus_gone, refused, more_found;
 };
 
-/* Differences: returns false, having said what it is, for one that may not be. */
+/* Runs both handlers. Returns false if they differ in a way that is not allowed. */
 static bool compare(struct kunit *test, struct test_vm *vm, const u64 *gprs, bool mixed,
 		    struct tally *tally)
 {
 	u16 code;
 	bool problem_state = vm->vcpu->arch.sie_block->gpsw.mask;
-	/* Too large for the stack. */
+	/* These are too large for the stack. */
 	static struct result kvms, ours;
 
 	memcpy(vm->vcpu->run->s.regs.gprs, gprs, 16 * sizeof(*gprs));
@@ -158,7 +159,7 @@ static bool compare(struct kunit *test, struct test_vm *vm, const u64 *gprs, boo
 	run(vm, gprs, handle_diag, &ours);
 
 	if (is_kvms_own(code) && !problem_state) {
-		/* Claimed, so userspace gets it as it came. */
+		/* The code is claimed, so userspace gets it with all registers unchanged. */
 		tally->kvms_own++;
 		return ours.rc == -EOPNOTSUPP && !memcmp(ours.gprs, gprs, sizeof(ours.gprs)) &&
 		       !ours.irqs;
@@ -169,7 +170,7 @@ static bool compare(struct kunit *test, struct test_vm *vm, const u64 *gprs, boo
 		return false;
 
 	if (kvms.rc == -ENOMEM) {
-		/* KVM_RUN fails with KVM; here the guest is told, and goes on. */
+		/* With KVM's handler, KVM_RUN fails. Here the guest gets the error in r2. */
 		tally->bus_gone++;
 		return ours.rc == 0 && !ours.events &&
 		       !memcmp(ours.gprs, kvms.gprs, sizeof(ours.gprs)) &&
@@ -178,7 +179,7 @@ static bool compare(struct kunit *test, struct test_vm *vm, const u64 *gprs, boo
 	if (mixed && ours.rc != kvms.rc) {
 		struct kvm_io_range *slot;
 
-		/* The weaker promise: never a wrong device, and userspace has the rest. */
+		/* A weaker rule holds: no wrong device is signalled, userspace gets the rest. */
 		tally->more_found++;
 		if (ours.rc == -EOPNOTSUPP)
 			return !memcmp(ours.gprs, gprs, sizeof(ours.gprs));
@@ -238,7 +239,7 @@ static void differ(struct kunit *test, unsigned int n, bool mixed)
 		   tally.forwarded, tally.refused);
 	kunit_info(test, "differences: %llu KVM's own codes, %llu bus gone, %llu found by one only",
 		   tally.kvms_own, tally.bus_gone, tally.more_found);
-	/* A run that never came to one of these has compared nothing. */
+	/* A run in which one of these results never occurs has not tested it. */
 	KUNIT_EXPECT_GT(test, tally.served, n / 20);
 	KUNIT_EXPECT_GT(test, tally.forwarded, n / 20);
 	KUNIT_EXPECT_GT(test, tally.refused, 0);

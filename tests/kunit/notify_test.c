@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Function code 0x500 against KVM's real bus and real ioeventfd devices. */
+/* Tests function code 0x500 on KVM's real bus, with KVM's real ioeventfd devices. */
 #include <linux/debugfs.h>
 #include <linux/fdtable.h>
 #include <linux/sched.h>
@@ -8,7 +8,7 @@
 
 #include "vm.h"
 
-/* The only outcome that was counted since the last time; all of them otherwise. */
+/* Returns the outcome counted since the last call, or DIAG_OUTCOMES if it was not exactly one. */
 static enum diag_outcome outcome(void)
 {
 	static struct diag_counters before;
@@ -26,7 +26,10 @@ static enum diag_outcome outcome(void)
 	return found;
 }
 
-/* Whether the notification completes must agree with how it is counted. */
+/*
+ * Returns the outcome of one notification. Returns DIAG_OUTCOMES if the return code of the
+ * handler does not fit the outcome that was counted.
+ */
 static enum diag_outcome notify(struct test_vm *vm, u64 schid, u64 queue, s64 cookie)
 {
 	enum diag_outcome counted;
@@ -77,7 +80,7 @@ static void expect_forwarded(struct kunit *test, struct test_vm *vm, u64 schid, 
 	expect_other_gprs_kept(test, vm, queue, cookie);
 }
 
-/* Slots 0-3: A/0 to A/3; 4 and 5: B/0 and B/1; 6: A of subchannel set 1. */
+/* Slots 0 to 3 are A/0 to A/3, 4 and 5 are B/0 and B/1, 6 is A/0 of subchannel set 1. */
 static struct test_vm *usual_vm(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
@@ -110,7 +113,7 @@ static const struct bad_cookie bad_cookies[] = {
 	{ "none", -1 },
 	{ "most negative", S64_MIN },
 	{ "greatest", S64_MAX },
-	{ "one past the bus", 7 },
+	{ "one past the last slot", 7 },
 	{ "only the upper half set", 1LL << 32 },
 	{ "right in the lower half", (1LL << 32) + 5 },
 	{ "another queue of the subchannel", 4 },
@@ -138,7 +141,7 @@ static void cookie_is_relearned(struct kunit *test)
 	struct test_vm *vm = usual_vm(test);
 
 	KUNIT_ASSERT_EQ(test, test_deassign(vm, SCHID_A, 8, 1, -1), 0);
-	/* All above have moved down: 5 is the slot of another subchannel now. */
+	/* All higher slots have moved down. Slot 5 belongs to another subchannel now. */
 	expect_served(test, vm, SCHID_B, 1, 5, 4);
 	expect_served(test, vm, SCHID_B, 1, 4, 4);
 	expect_served(test, vm, SCHID_A, 2, 2, 1);
@@ -214,7 +217,7 @@ static void length_0_matches_the_address(struct kunit *test)
 	expect_forwarded(test, vm, SCHID_B, 5, 0);
 }
 
-/* A device of 1, 2 or 4 bytes does not take a write of 8. */
+/* A device of 1, 2 or 4 bytes does not accept a write of 8 bytes. */
 static void other_lengths_are_passed_over(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
@@ -228,7 +231,7 @@ static void other_lengths_are_passed_over(struct kunit *test)
 	expect_served(test, vm, SCHID_A, 0, -1, 1);
 }
 
-/* A device that takes whatever it is offered, and counts it. */
+/* A device that accepts every write, and counts them. */
 struct greedy {
 	struct kvm_io_device dev;
 	unsigned int *calls;
@@ -262,7 +265,7 @@ static void add_greedy(struct kunit *test, struct test_vm *vm, u32 schid, int le
 	test_register(test, vm, schid, len, &greedy->dev);
 }
 
-/* ioeventfds look at the address too; it must not come to that. */
+/* An ioeventfd checks the address too. The handler must not rely on that check. */
 static void only_slots_of_the_subchannel_are_called(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
@@ -270,7 +273,7 @@ static void only_slots_of_the_subchannel_are_called(struct kunit *test)
 
 	add_greedy(test, vm, SCHID_A, 8, &right);
 	add_greedy(test, vm, SCHID_B, 8, &wrong);
-	/* By the cookie, and by the number of the queue: slot 1. */
+	/* The cookie and the queue number lead to slot 1, which has another subchannel. */
 	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A, 1, 1), DIAG_SERVED_SEARCH);
 	KUNIT_EXPECT_EQ(test, r2(vm), 0);
 	KUNIT_EXPECT_EQ(test, right, 1);
@@ -320,7 +323,7 @@ static void queues_with_gaps(struct kunit *test)
 	for (slot = 0; slot < 8; slot++)
 		expect_served(test, vm, SCHID_A, slot * 3, -1, slot);
 	expect_forwarded(test, vm, SCHID_A, 1, -1);
-	/* first + queue is the slot of subchannel B, queue 1. */
+	/* The subchannel's first slot plus 8 is the slot of B/1. */
 	expect_forwarded(test, vm, SCHID_A, 8, -1);
 }
 
@@ -346,7 +349,7 @@ static void missing_bus(struct kunit *test)
 {
 	struct test_vm *vm = usual_vm(test);
 
-	/* As in life: no memory for the smaller bus when a queue is unregistered. */
+	/* KVM drops the bus if it has no memory for a smaller one when a queue is unregistered. */
 	current->fail_nth = 1;
 	test_deassign(vm, SCHID_A, 8, 0, -1);
 	current->fail_nth = 0;
@@ -424,7 +427,7 @@ static int notify_init(struct kunit *test)
 {
 	int rc = test_start();
 
-	/* What there was before starts from zero now. */
+	/* Makes outcome() ignore all earlier counts. */
 	if (!rc)
 		outcome();
 	return rc;

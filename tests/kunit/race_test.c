@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vCPUs notify while one thread registers and unregisters devices, another one
- * creates VMs that replace each other, and another one attaches and detaches.
+ * vCPUs notify. At the same time, one thread registers and unregisters devices, another
+ * creates VMs that replace each other, and another attaches and detaches.
  */
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -21,8 +21,8 @@
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
 
 /*
- * Counted by each CPU: notifications that KVM's own handler has got; events, ours
- * and KVM's. All are counted with preemption off.
+ * Per-CPU counts of the notifications that reach KVM's own handler, of the module's
+ * events and of KVM's events. Preemption is disabled when they are incremented.
  */
 struct counts {
 	u64 by_kvm, ours, kvms;
@@ -48,14 +48,14 @@ static void kvms_probe(void *data, struct kvm_vcpu *vcpu, u16 code)
 }
 
 struct notifier {
-	struct test_vm vm;	/* its vcpu is its own, the rest is shared */
+	struct test_vm vm;	/* has a vCPU of its own, and shares the rest */
 	struct task_struct *task;
 	u64 completed, forwarded, wrong;
-	/* Of the queues that come and go. */
+	/* Notifications of queues that come and go: completed, forwarded. */
 	u64 there, gone;
 };
 
-/* Queues 0 and 2 are always there, 1 and 3 come and go, 4 never is. */
+/* Queues 0 and 2 are always registered, 1 and 3 come and go, 4 is never registered. */
 static int notifier_thread(void *arg)
 {
 	struct notifier *n = arg;
@@ -84,7 +84,7 @@ static int notifier_thread(void *arg)
 	return 0;
 }
 
-/* Each VM has the address of the one before. Returns how often they notified. */
+/* Each VM has the address of the VM before. Returns the number of their notifications. */
 static int vms_thread(void *arg)
 {
 	struct test_vm *vm = arg;
@@ -101,7 +101,7 @@ static int vms_thread(void *arg)
 	return issued;
 }
 
-/* Returns how often KVM has refused a change. */
+/* Returns the number of changes that KVM has refused. */
 static int bus_thread(void *arg)
 {
 	struct test_vm *vm = arg;
@@ -156,7 +156,7 @@ static void race(struct kunit *test, bool traced)
 		n[i].task = kthread_create(notifier_thread, &n[i], "notifier/%d", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(n[i].task));
 	}
-	/* Shares the file table of this thread, where the eventfd is. */
+	/* The new thread shares the file table of this one, which has the eventfd. */
 	bus = kthread_run(bus_thread, vm, "bus");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bus));
 	vms = kthread_run(vms_thread, test_vm_create(test), "vms");
@@ -197,7 +197,7 @@ static void race(struct kunit *test, bool traced)
 	free_percpu(counts);
 	KUNIT_EXPECT_EQ(test, ours + by_kvm, issued);
 	KUNIT_EXPECT_EQ(test, kp.nmissed, 0);
-	/* One event for each that was counted; one of KVM's for each that was issued. */
+	/* The module fires one event for each that it counts, KVM one for each that is issued. */
 	KUNIT_EXPECT_EQ(test, our_events, traced ? ours : 0);
 	KUNIT_EXPECT_EQ(test, kvms_events, traced ? issued : 0);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module's trace event, and KVM's own one where KVM does not come to fire it. */
+/* Tests the module's trace event, and KVM's own event when the module answers. */
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 
@@ -9,7 +9,7 @@
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
 static struct test_vm *vm;
 
-/* What was fired since it was looked at last. */
+/* The number of the module's events since the start of issue(), and the last event. */
 static struct {
 	unsigned int count;
 	const struct kvm_vcpu *vcpu;
@@ -70,7 +70,7 @@ struct trace_case {
 	bool no_css, no_bus, older, problem_state;
 	s64 result;
 	enum diag_outcome outcome;
-	/* KVM fires nothing in problem state. */
+	/* The number of KVM's events. KVM fires none in problem state. */
 	unsigned int kvms;
 };
 
@@ -140,7 +140,7 @@ static void tells_what_was_done(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 1);
 	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
 
-	/* On the way that is plain once the CPU knows the VM. */
+	/* This CPU has cached the VM now. */
 	issue(c);
 	KUNIT_EXPECT_EQ(test, ours.count, 1);
 	KUNIT_EXPECT_EQ(test, ours.outcome, c->outcome);
@@ -153,7 +153,7 @@ static void tells_what_was_done(struct kunit *test)
 	test_detach();
 }
 
-/* As often as without the module, with the same arguments. */
+/* KVM's event must be fired as often as without the module, with the same arguments. */
 static void expect_kvms(struct kunit *test, const struct trace_case *c)
 {
 	issue(c);
@@ -182,7 +182,7 @@ static void kvms_event_is_fired_once(struct kunit *test)
 	issue(c);
 	KUNIT_EXPECT_EQ(test, kvms.count, 0);
 
-	/* Enabled while the module is there. */
+	/* The event is enabled while the module is attached. */
 	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
 	expect_kvms(test, c);
 	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 4);
@@ -192,7 +192,7 @@ static void kvms_event_is_fired_once(struct kunit *test)
 	tracepoint_synchronize_unregister();
 }
 
-/* 0x500 goes the long way to KVM then, which fires for it itself. */
+/* If 0x500 is not claimed, it takes the slow path to KVM's handler, which fires the event. */
 static void kvms_event_where_0x500_is_not_claimed(struct kunit *test)
 {
 	static const struct trace_case left = {

@@ -26,7 +26,7 @@ unsigned long test_symbol(const char *name)
 	return (unsigned long)kp.addr;
 }
 
-/* No exported function makes an eventfd, but the system call does. */
+/* No exported function creates an eventfd, so this calls the system call. */
 int test_eventfd(struct kunit *test)
 {
 	static long (*eventfd2)(struct pt_regs *regs);
@@ -187,8 +187,8 @@ int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu))
 }
 
 /*
- * kvm_arch_init_vm() fails at once for a type that it does not know, but it has
- * been entered, which is what is seen.
+ * kvm_arch_init_vm() fails at once, because the type is unknown. The module's hook runs
+ * all the same, because the function was entered.
  */
 void test_see(struct test_vm *vm)
 {

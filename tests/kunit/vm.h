@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A VM of zeroed memory with what the handler and KVM's notify bus touch: one
- * vCPU, srcu, and a bus of real ioeventfd devices.
+ * A made-up VM. It is zeroed memory, with everything that the handler and KVM's notify
+ * bus access: one vCPU, SRCU, and a bus of real ioeventfd devices.
  */
 #ifndef DIAG_TEST_VM_H
 #define DIAG_TEST_VM_H
@@ -9,26 +9,29 @@
 #include <kunit/test.h>
 #include <linux/kvm_host.h>
 
+#include "counters.h"
 #include "diag.h"
+#include "virtio_ccw_notify.h"
+#include "vms.h"
 
 /*
- * How much to test; given by the build, for KUnit runs the suites of a module
- * before the module's parameters are parsed.
+ * How much to test. The build sets these macros, because KUnit runs the suites of a
+ * module before the module's parameters are parsed.
  */
 #ifndef TEST_STATES
 #define TEST_STATES	1000000		/* random vCPU states to compare */
 #endif
 #ifndef TEST_CYCLES
-#define TEST_CYCLES	1000		/* of attaching, 0.1 s each for RCU */
+#define TEST_CYCLES	1000		/* attaching and detaching; RCU takes 0.1 s each */
 #endif
 #ifndef TEST_RACES
-#define TEST_RACES	50		/* of attaching while vCPUs notify */
+#define TEST_RACES	50		/* attaching and detaching while vCPUs notify */
 #endif
 #ifndef TEST_SEED
-#define TEST_SEED	0ULL		/* of the states; 0: another one each time */
+#define TEST_SEED	0ULL		/* seed of the states; 0: a new seed each time */
 #endif
 
-/* Two neighbours in subchannel set 0, and one that differs in the set only. */
+/* Two neighbours in subchannel set 0, and one that differs only in the set. */
 #define SCHID_A		0x00010005U
 #define SCHID_B		0x00010006U
 #define SCHID_A_SET1	0x00030005U
@@ -36,10 +39,10 @@
 #define DIAG_IPA	0x8300U
 
 /**
- * struct test_vm - the VM
- * @kvm: the VM, not known to KVM
+ * struct test_vm - a made-up VM
+ * @kvm: the VM; it is not in KVM's list of VMs
  * @vcpu: its only vCPU
- * @fd: the eventfd of all its queues that got none of their own
+ * @fd: the eventfd of each queue that has none of its own
  */
 struct test_vm {
 	struct kvm *kvm;
@@ -47,21 +50,21 @@ struct test_vm {
 	int fd;
 };
 
-/* Addresses of what is not exported; 0 where the kernel has no such symbol. */
+/* Returns the address of a symbol that is not exported; 0 if the kernel does not have it. */
 unsigned long test_symbol(const char *name);
 
 int test_eventfd(struct kunit *test);
 u64 test_eventfd_take(int fd);
 
-/* Freed with the test, eventfds included. */
+/* Creates a VM. It is freed at the end of the test, with its eventfd. */
 struct test_vm *test_vm_create(struct kunit *test);
 
-/* Through kvm_ioeventfd(), with the VM's eventfd where fd is negative. */
+/* Register and unregister queues by kvm_ioeventfd(). A negative fd means the VM's eventfd. */
 int test_assign(struct test_vm *vm, u32 schid, int len, u64 queue, int fd);
 int test_assign_wildcard(struct test_vm *vm, u32 schid, int len);
 int test_deassign(struct test_vm *vm, u32 schid, int len, u64 queue, int fd);
 
-/* A device of the test's own on the bus, freed by its destructor. */
+/* Registers a device of the test on the bus. The device's destructor frees it. */
 void test_register(struct kunit *test, struct test_vm *vm, u32 schid, int len,
 		   struct kvm_io_device *dev);
 
@@ -70,35 +73,39 @@ static inline struct kvm_io_bus *test_bus(struct test_vm *vm)
 	return rcu_dereference_protected(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], 1);
 }
 
-/* Registers: a different value in each, then these four. */
+/* Sets each general register to a different value, then sets these four. */
 void test_set_gprs(struct test_vm *vm, u64 r1, u64 r2, u64 r3, u64 r4);
 
-/* The intercepted instruction, as it stands in the SIE block. */
+/* Sets the intercepted instruction in the SIE block. */
 void test_set_insn(struct test_vm *vm, u8 b2, u16 d2);
 
 /* Calls a handler as KVM does, with kvm->srcu held. */
 int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu));
 
-/* By the module's counters, which must exist: in all, and for one VM by its file. */
+/* Return the module's count of one outcome, and of all. The counters must exist. */
 u64 test_counted(enum diag_outcome outcome);
 u64 test_counted_all(void);
 
-/* Counters and VMs, without anything attached; vm_dies() stands for KVM's. */
+/*
+ * Start and stop counting and the hooks on VMs; nothing is attached. test_vm_dies()
+ * destroys a VM: it stands in for kvm_arch_destroy_vm().
+ */
 int test_start(void);
+int test_start_vms(void);
 void test_stop(void);
 void test_vm_dies(struct test_vm *vm);
 
-/* The module attached, as by insmod and rmmod; with all codes claimed but by test_claim(). */
+/* Attach and detach as insmod and rmmod do. test_claim() changes the default, claim=all. */
 void test_claim(const char *list);
 int test_attach(void);
 void test_detach(void);
-/* The same, and how many intercepts were counted until the last one had left. */
+/* Detaches, and returns the number of intercepts that were counted until the last one left. */
 u64 test_detach_counted(void);
 
-/* KVM's kvm_s390_handle_diag. */
+/* Returns KVM's tracepoint kvm_s390_handle_diag. */
 struct tracepoint *test_kvm_tracepoint(void);
 
-/* Makes the VM one that was created while the module was attached. */
+/* Makes the VM count as one that was created while the module was attached. */
 void test_see(struct test_vm *vm);
 
 #endif /* DIAG_TEST_VM_H */

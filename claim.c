@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which function codes the module claims, and for which VMs: the parameter "claim",
+ * and the exception for VMs older than the module.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitmap.h>
+#include <linux/cache.h>
+#include <linux/kstrtox.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "claim.h"
+#include "virtio_ccw_notify.h"
+
+struct claim claimed __ro_after_init = { .all = true };
+
+bool claim_for_vm(const struct kvm *kvm, unsigned int code)
+{
+	return code == DIAG_KVM_VIRTIO || vms_seen(kvm);
+}
+
+static int claim_parse(const char *list, unsigned long *codes, bool *all)
+{
+	char *copy, *rest, *token;
+	int rc = 0;
+	u16 code;
+
+	*all = !strcmp(list, "all");
+	if (*all)
+		return 0;
+
+	copy = kstrdup(list, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	rest = copy;
+	while (!rc && (token = strsep(&rest, ","))) {
+		/* Only hexadecimal with its prefix: 500 and 0500 could mean two things. */
+		rc = strncmp(token, "0x", 2) ? -EINVAL : kstrtou16(token, 16, &code);
+		if (rc == -ERANGE)
+			pr_err("claim: '%s' is out of range, function codes are 0x0 to 0xffff; nothing attached\n",
+			       token);
+		else if (rc)
+			pr_err("claim: '%s' is not a function code; use all, or a list like 0x500,0x501; nothing attached\n",
+			       token);
+		else
+			__set_bit(code, codes);
+	}
+	kfree(copy);
+	return rc;
+}
+
+static int claim_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned long *codes = bitmap_zalloc(DIAG_CODES, GFP_KERNEL);
+	bool all;
+	int rc;
+
+	if (!codes)
+		return -ENOMEM;
+	rc = claim_parse(val, codes, &all);
+	if (!rc) {
+		claimed.all = all;
+		bitmap_copy(claimed.codes, codes, DIAG_CODES);
+	}
+	bitmap_free(codes);
+	return rc;
+}
+
+static int claim_get(char *buffer, const struct kernel_param *kp)
+{
+	unsigned int code;
+	int len = 0;
+
+	if (claimed.all)
+		return sysfs_emit(buffer, "all\n");
+	for_each_set_bit(code, claimed.codes, DIAG_CODES)
+		len += sysfs_emit_at(buffer, len, "%s0x%x", len ? "," : "", code);
+	return len + sysfs_emit_at(buffer, len, "\n");
+}
+
+static const struct kernel_param_ops claim_ops = {
+	.set = claim_set,
+	.get = claim_get,
+};
+
+module_param_cb(claim, &claim_ops, NULL, 0444);
+MODULE_PARM_DESC(claim, "function codes to claim from KVM: all, or a list like 0x500,0x501 (default all; use 0x500 on hosts that receive migrated guests)");

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters of intercepts by outcome: for each VM, and in total.
+ */
+#ifndef KVM_S390_DIAG_COUNTERS_H
+#define KVM_S390_DIAG_COUNTERS_H
+
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct dentry;
+
+/**
+ * enum diag_outcome - the outcome of one DIAGNOSE intercept
+ * @DIAG_SERVED_COOKIE: notification served; the guest's cookie was right
+ * @DIAG_SERVED_SEARCH: notification served after a search of the bus
+ * @DIAG_BUS_GONE: the notify bus is gone; the guest got -ENOMEM
+ * @DIAG_NO_DEVICE: notification forwarded; no device accepts it
+ * @DIAG_NO_CSS: notification forwarded; the VM lacks CSS support
+ * @DIAG_OTHER_SUBCODE: function code 0x500 with another subcode, forwarded
+ * @DIAG_OTHER_CODE: another function code that is claimed, forwarded
+ * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM
+ * @DIAG_PRIVILEGED: issued in problem state; KVM's own handler refuses it
+ * @DIAG_OUTCOMES: number of outcomes
+ *
+ * Each intercept has exactly one outcome. The outcomes up to DIAG_BUS_GONE complete
+ * the DIAGNOSE; those after it, up to DIAG_OTHER_CODE, forward it to userspace.
+ */
+enum diag_outcome {
+	DIAG_SERVED_COOKIE,
+	DIAG_SERVED_SEARCH,
+	DIAG_BUS_GONE,
+	DIAG_NO_DEVICE,
+	DIAG_NO_CSS,
+	DIAG_OTHER_SUBCODE,
+	DIAG_OTHER_CODE,
+	DIAG_LEFT_TO_KVM,
+	DIAG_PRIVILEGED,
+	DIAG_OUTCOMES
+};
+
+/**
+ * struct diag_counters - intercepts by outcome
+ * @of: indexed by enum diag_outcome; never reset, wraps at 2^64
+ */
+struct diag_counters {
+	u64 of[DIAG_OUTCOMES];
+};
+
+/* "<pid>-<fd>": KVM's name for the debugfs directory of a VM. */
+#define DIAG_VM_NAME	24
+
+/**
+ * struct diag_tally - the counters of one VM, and the file that shows them
+ * @counters: one set for each CPU
+ * @name: of the file; written before @show is queued
+ * @file: in debugfs, or NULL. Only the work items use this and @waiting, and they
+ *	run one at a time
+ * @waiting: another VM, not yet destroyed, still has a file of this name
+ * @list: in the list of live tallies
+ * @show: work item that creates the file
+ * @retire: work item that removes the file and frees the tally
+ */
+struct diag_tally {
+	struct diag_counters __percpu *counters;
+	char name[DIAG_VM_NAME];
+	struct dentry *file;
+	bool waiting;
+	struct list_head list;
+	struct work_struct show;
+	struct work_struct retire;
+};
+
+/**
+ * counters_start - prepare for counting
+ *
+ * May sleep. Without debugfs, or without KVM's directory in it, there are no files;
+ * counting works all the same.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int counters_start(void);
+
+/**
+ * counters_show - create the file of the total
+ *
+ * Called last in a load, when it can no longer fail: an open file holds a reference
+ * to the module, and a load that fails does not wait for such references. May sleep.
+ */
+void counters_show(void);
+
+/**
+ * counters_stop - remove the files and free the counters
+ *
+ * Called when no intercept can be counted any more and every tally is retired.
+ * May sleep.
+ */
+void counters_stop(void);
+
+/**
+ * counters_sum - sum up all intercepts since counters_start()
+ * @sum: the result: live VMs, destroyed VMs, and @diag_unattributed
+ *
+ * May sleep.
+ */
+void counters_sum(struct diag_counters *sum);
+
+/**
+ * tally_create - create the counters of a VM
+ *
+ * Does not sleep.
+ *
+ * Return: the tally, all zero and without a file, or NULL when out of memory.
+ */
+struct diag_tally *tally_create(void);
+
+/**
+ * tally_show - give a tally its file
+ * @tally: the tally; called at most once for each
+ * @vm_dir: debugfs directory of the VM, whose name the file gets
+ *
+ * Does not sleep: a work item creates the file.
+ */
+void tally_show(struct diag_tally *tally, const struct dentry *vm_dir);
+
+/**
+ * tally_retire - remove the file of a destroyed VM and free its counters
+ * @tally: its tally; the caller must not use it any more
+ *
+ * The counts stay in the total. Does not sleep: a work item does the rest.
+ */
+void tally_retire(struct diag_tally *tally);
+
+/* Counts the intercepts of VMs that have no tally because memory was short. */
+extern struct diag_counters __percpu *diag_unattributed;
+
+#endif /* KVM_S390_DIAG_COUNTERS_H */

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM's notify bus of a VM: the slot that a cookie names, and the search.
+ */
+#ifndef KVM_S390_DIAG_IOEVENTFD_BUS_H
+#define KVM_S390_DIAG_IOEVENTFD_BUS_H
+
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/kvm_host.h>
+#include <linux/nospec.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+#include <kvm/iodev.h>
+
+/* A notification is a write of the virtqueue number, 8 bytes. */
+#define NOTIFY_LEN	8
+
+/**
+ * ioeventfd_slot_write - offer a notification to a slot of the subchannel
+ * @vcpu: the vCPU that notifies
+ * @slot: the slot; its address is @schid
+ * @schid: subchannel-identification word
+ * @queue: virtqueue number, in memory that nobody else can write
+ *
+ * The length of the slot must be 8, or 0 to match by address alone: the rule of
+ * kvm_io_bus_cmp() for a write of 8 bytes. Only the device decides whether the
+ * virtqueue matches. All devices on this bus are ioeventfds, which have a write
+ * function.
+ *
+ * Called with kvm->srcu held for reading.
+ *
+ * Return: true when the device has accepted the notification.
+ */
+static inline bool ioeventfd_slot_write(struct kvm_vcpu *vcpu, const struct kvm_io_range *slot,
+					u32 schid, const u64 *queue)
+{
+	return !(slot->len & ~NOTIFY_LEN) &&
+	       !slot->dev->ops->write(vcpu, slot->dev, schid, NOTIFY_LEN, queue);
+}
+
+/**
+ * ioeventfd_slot_notify - offer a notification to any slot of the notify bus
+ * @vcpu: the vCPU that notifies
+ * @slot: the slot
+ * @schid: subchannel-identification word
+ * @queue: virtqueue number, in memory that nobody else can write
+ *
+ * Called with kvm->srcu held for reading.
+ *
+ * Return: true when the slot belongs to the subchannel and its device has accepted
+ * the notification.
+ */
+static inline bool ioeventfd_slot_notify(struct kvm_vcpu *vcpu, const struct kvm_io_range *slot,
+					 u32 schid, const u64 *queue)
+{
+	/* Otherwise the compiler computes the address again for each field. */
+	OPTIMIZER_HIDE_VAR(slot);
+	return slot->addr == schid && ioeventfd_slot_write(vcpu, slot, schid, queue);
+}
+
+/**
+ * ioeventfd_bus_search - find and signal the device without a cookie
+ * @vcpu: the vCPU that notifies
+ * @bus: the notify bus of its VM
+ * @schid: subchannel-identification word, the address on the bus
+ * @queue: virtqueue number, in memory that nobody else can write
+ *
+ * Called with kvm->srcu held for reading.
+ *
+ * Return: the index on the bus of the device that was signalled, or -EOPNOTSUPP
+ * when no device accepts the notification.
+ */
+long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
+			  const u64 *queue);
+
+/**
+ * ioeventfd_bus_notify - signal the device on the virtio-ccw notify bus
+ * @vcpu: the vCPU that notifies
+ * @schid: subchannel-identification word, the address on the bus
+ * @queue: virtqueue number, all 64 bits as the guest passed them
+ * @cookie: index on the bus where the device was last found; a hint from the
+ *	guest, any value is allowed
+ *
+ * Called with kvm->srcu held for reading. Inline, because nearly every notification
+ * carries the right cookie.
+ *
+ * Return: the index on the bus of the device that was signalled (0 or more;
+ * equal to @cookie only when the cookie was right), -EOPNOTSUPP when no device
+ * accepts the notification, -ENOMEM when the VM has lost its bus.
+ */
+static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue, s64 cookie)
+{
+	const struct kvm_io_bus *bus;
+	unsigned long count, i;
+
+	bus = srcu_dereference(vcpu->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], &vcpu->kvm->srcu);
+	if (unlikely(!bus))
+		return -ENOMEM;
+
+	count = bus->dev_count;
+	/* Unsigned, so that a negative cookie is out of bounds too. */
+	if (likely((u64)cookie < count)) {
+		i = array_index_nospec((u64)cookie, count);
+		if (likely(ioeventfd_slot_notify(vcpu, &bus->range[i], schid, &queue)))
+			return cookie;
+	}
+	return ioeventfd_bus_search(vcpu, bus, schid, &queue);
+}
+
+#endif /* KVM_S390_DIAG_IOEVENTFD_BUS_H */

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Who answers a DIAGNOSE: the module, userspace or KVM. */
+#include "include_source.h"
+
+#include "diag.c"
+
+#include "vm.h"
+
+/* Stands in for KVM's handler where nothing is attached. */
+static unsigned int left_to_kvm;
+
+static int stub_handler(struct kvm_vcpu *vcpu)
+{
+	left_to_kvm++;
+	return -EREMOTE;
+}
+
+static int dispatch_init(struct kunit *test)
+{
+	int rc = test_start();
+
+	vms_record();
+	diag_prepare(stub_handler);
+	left_to_kvm = 0;
+	return rc;
+}
+
+static void dispatch_exit(struct kunit *test)
+{
+	test_claim("all");
+	test_stop();
+}
+
+enum to { SERVED, FORWARDED, LEFT };
+
+struct dispatch_case {
+	const char *claim;
+	u16 code;
+	bool seen;
+	enum to to;
+};
+
+static const struct dispatch_case dispatch_table[] = {
+	{ "all", 0x500, true, SERVED },
+	{ "all", 0x501, true, FORWARDED },
+	{ "all", 0x44, true, FORWARDED },
+	{ "all", 0x288, true, FORWARDED },
+	{ "all", 0x500, false, SERVED },
+	{ "all", 0x501, false, LEFT },
+	{ "all", 0x9c, false, LEFT },
+	{ "0x500", 0x500, true, SERVED },
+	{ "0x500", 0x501, true, LEFT },
+	{ "0x500", 0x9c, true, LEFT },
+	{ "0x500,0x501", 0x501, true, FORWARDED },
+	{ "0x500,0x501", 0x501, false, LEFT },
+	{ "0x500,0x501", 0x500, false, SERVED },
+	{ "0x500,0x501", 0x502, true, LEFT },
+	{ "0x501", 0x500, true, LEFT },
+	{ "0x501", 0x500, false, LEFT },
+	{ "0x501", 0x501, true, FORWARDED },
+};
+
+static void dispatch_desc(const struct dispatch_case *c, char *desc)
+{
+	static const char *const to[] = { "served", "forwarded", "left to KVM" };
+
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "claim=%s, 0x%x, VM %s: %s", c->claim, c->code,
+		 c->seen ? "seen" : "older", to[c->to]);
+}
+
+KUNIT_ARRAY_PARAM(dispatch, dispatch_table, dispatch_desc);
+
+static void goes_to(struct kunit *test)
+{
+	static const int rcs[] = { 0, -EOPNOTSUPP, -EREMOTE };
+	const struct dispatch_case *c = test->param_value;
+	struct test_vm *vm = test_vm_create(test);
+
+	test_claim(c->claim);
+	diag_prepare(stub_handler);
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
+	if (c->seen)
+		test_see(vm);
+	test_set_insn(vm, 0, c->code);
+	test_set_gprs(vm, 3, SCHID_A, 0, 0);
+
+	KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), rcs[c->to]);
+	KUNIT_EXPECT_EQ(test, left_to_kvm, c->to == LEFT);
+	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), c->to == SERVED);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), c->to == LEFT);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), c->to == SERVED);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), c->to == FORWARDED);
+}
+
+static void problem_state_is_left_to_kvm(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
+	vm->vcpu->arch.sie_block->gpsw.mask = PSW_MASK_PSTATE;
+	test_set_gprs(vm, 3, SCHID_A, 0, 0);
+	KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), -EREMOTE);
+	KUNIT_EXPECT_EQ(test, left_to_kvm, 1);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_PRIVILEGED), 1);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
+	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
+}
+
+static void kvm_statistics_are_kept(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	struct kvm_vcpu_stat *stat = &vm->vcpu->stat;
+	struct {
+		u16 code;
+		u64 *field;
+	} fields[] = {
+		{ 0x10, &stat->instruction_diagnose_10 },
+		{ 0x44, &stat->instruction_diagnose_44 },
+		{ 0x9c, &stat->instruction_diagnose_9c },
+		{ 0x258, &stat->instruction_diagnose_258 },
+		{ 0x308, &stat->instruction_diagnose_308 },
+		{ 0x500, &stat->instruction_diagnose_500 },
+		{ 0x501, &stat->instruction_diagnose_other },
+		{ 0xfff, &stat->instruction_diagnose_other },
+	};
+	struct kvm_vcpu_stat expected;
+	int i;
+
+	test_see(vm);
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		memset(stat, 0, sizeof(*stat));
+		*fields[i].field = 1;
+		expected = *stat;
+		*fields[i].field = 0;
+		test_set_insn(vm, 0, fields[i].code);
+		test_set_gprs(vm, 0, 0, 0, 0);
+		KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), -EOPNOTSUPP);
+		KUNIT_EXPECT_EQ(test, memcmp(stat, &expected, sizeof(expected)), 0);
+	}
+}
+
+static void destroyed_vm_is_forgotten(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test), *other = test_vm_create(test);
+
+	test_see(vm);
+	test_see(other);
+	/* Again, as after a creation that failed. */
+	test_see(vm);
+	KUNIT_EXPECT_TRUE(test, vms_seen(vm->kvm));
+	test_vm_dies(vm);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	KUNIT_EXPECT_TRUE(test, vms_seen(other->kvm));
+}
+
+static void vm_created_before_attach_is_older(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test), *newer = test_vm_create(test);
+
+	test_see(vm);
+	/* Unload, and load again up to the point where DIAGNOSE is attached. */
+	KUNIT_ASSERT_EQ(test, vms_stop(), 0);
+	KUNIT_ASSERT_EQ(test, test_start_vms(), 0);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	test_see(vm);
+	vms_record();
+	test_see(newer);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	KUNIT_EXPECT_TRUE(test, vms_seen(newer->kvm));
+}
+
+static struct kunit_case dispatch_cases[] = {
+	KUNIT_CASE_PARAM(goes_to, dispatch_gen_params),
+	KUNIT_CASE(problem_state_is_left_to_kvm),
+	KUNIT_CASE(kvm_statistics_are_kept),
+	KUNIT_CASE(destroyed_vm_is_forgotten),
+	KUNIT_CASE(vm_created_before_attach_is_older),
+	{}
+};
+
+static struct kunit_suite dispatch_suite = {
+	.name = "diag-dispatch",
+	.init = dispatch_init,
+	.exit = dispatch_exit,
+	.test_cases = dispatch_cases,
+};
+
+kunit_test_suite(dispatch_suite);

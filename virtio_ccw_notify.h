@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Function code 0x500, and the guest's registers.
+ */
+#ifndef KVM_S390_DIAG_VIRTIO_CCW_NOTIFY_H
+#define KVM_S390_DIAG_VIRTIO_CCW_NOTIFY_H
+
+#include <linux/compiler.h>
+#include <linux/kvm_host.h>
+#include <linux/types.h>
+
+/* The function code of KVM's hypercalls. KVM has no name for it. */
+#define DIAG_KVM_VIRTIO		0x500
+
+/**
+ * diag_gpr - read a general register of the guest, once
+ * @vcpu: the vCPU that was intercepted
+ * @nr: number of the register, 0 to 15
+ *
+ * The registers are in struct kvm_run, which userspace has mapped writable. The
+ * value that was checked must be the value that is used, so each register is
+ * read by exactly one call. Called on the thread that runs @vcpu.
+ *
+ * Return: the value of the register.
+ */
+static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
+{
+	return READ_ONCE(vcpu->run->s.regs.gprs[nr]);
+}
+
+/**
+ * virtio_ccw_notify - handle function code 0x500
+ * @vcpu: the vCPU that was intercepted, not in problem state
+ *
+ * Reads the subcode from r1 (64 bits). For subcode 3, reads the
+ * subchannel-identification word from r2 (its low 32 bits), the virtqueue number
+ * from r3 and the cookie from r4. On completion r2 holds the right cookie or a
+ * negative error (virtio 1.x, "Guest->Host Notification" of the channel I/O
+ * transport). No other register is written.
+ *
+ * Accounts the outcome. Called on the thread that runs @vcpu, with kvm->srcu held
+ * for reading.
+ *
+ * Return: 0 when the DIAGNOSE is complete, -EOPNOTSUPP when userspace has to
+ * complete it.
+ */
+int virtio_ccw_notify(struct kvm_vcpu *vcpu);
+
+#endif /* KVM_S390_DIAG_VIRTIO_CCW_NOTIFY_H */

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VMs of this host, which of them the module has seen being created, and the
+ * counting of their intercepts.
+ */
+#ifndef KVM_S390_DIAG_VMS_H
+#define KVM_S390_DIAG_VMS_H
+
+#include <linux/compiler.h>
+#include <linux/kvm_host.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/types.h>
+
+#include "counters.h"
+
+/*
+ * Bound on the number of VMs that were created and have no tally yet. KVM does not
+ * report a creation that fails, and a user can make any number of them fail. Beyond
+ * the bound, new VMs count as not seen.
+ */
+#define DIAG_VMS_UNNAMED	4096
+
+/**
+ * struct vms_hooks - addresses of functions of KVM, each called with the VM
+ * @init_vm: kvm_arch_init_vm(), entered before any other thread can see the VM
+ * @destroy_vm: kvm_arch_destroy_vm(), entered when no vCPU of the VM can run any more
+ * @create_vm_debugfs: kvm_arch_create_vm_debugfs(), entered when the VM has got its
+ *	directory in debugfs; 0 where KVM has no such function
+ */
+struct vms_hooks {
+	unsigned long init_vm;
+	unsigned long destroy_vm;
+	unsigned long create_vm_debugfs;
+};
+
+/**
+ * vms_start - hook the functions that create and destroy VMs
+ * @hooks: their addresses
+ *
+ * Called after counters_start(). May sleep. While the hooks are registered, the
+ * kernel refuses to set kernel.ftrace_enabled to 0.
+ *
+ * Return: 0; or -ENOMEM, -EBUSY when kernel.ftrace_enabled is 0, or another negative
+ * errno of ftrace, and no hook is registered.
+ */
+int vms_start(const struct vms_hooks *hooks);
+
+/**
+ * vms_record - count VMs that are created after this call as seen
+ *
+ * Called once DIAGNOSE is attached, so that the guest of a VM that was seen has never
+ * met KVM's own handler.
+ */
+void vms_record(void);
+
+/**
+ * vms_stop - remove the hooks and forget all VMs
+ *
+ * Called when no vCPU can be in vms_seen() or vms_count() any more. May sleep.
+ *
+ * Return: 0, or a negative errno when ftrace still calls into vms.c, whose text must
+ * then stay.
+ */
+int vms_stop(void);
+
+/**
+ * struct vms_cache - the VM that a CPU had its last intercept from
+ * @kvm: the VM, or NULL. Only the CPU itself, with preemption disabled, writes a
+ *	value other than NULL. The destruction of a VM clears every @kvm that points
+ *	to it, so a later VM at the same address is never mistaken for it
+ * @counters: the counters of @kvm on this CPU; valid while @kvm is not NULL
+ * @seen: @kvm was created while the module was attached; valid likewise
+ */
+struct vms_cache {
+	const struct kvm *kvm;
+	struct diag_counters *counters;
+	bool seen;
+};
+
+/* Allocated, because s390 modules have no static per-CPU variables. */
+extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden")));
+
+/**
+ * vms_seen - was this VM created while the module was attached?
+ * @kvm: a VM that cannot be destroyed during the call
+ *
+ * Does not sleep.
+ *
+ * Return: true when it was. False also when there was no memory to record it, which
+ * is always safe.
+ */
+bool vms_seen(const struct kvm *kvm);
+
+/**
+ * vms_seen_cached - has this CPU cached that the VM was seen being created?
+ * @kvm: a VM that cannot be destroyed during the call
+ *
+ * Does not sleep.
+ *
+ * Return: true when it has; false when only vms_seen() can decide.
+ */
+static inline bool vms_seen_cached(const struct kvm *kvm)
+{
+	const struct vms_cache *cache;
+	bool seen;
+
+	preempt_disable();
+	cache = this_cpu_ptr(vms_cache);
+	seen = READ_ONCE(cache->kvm) == kvm && cache->seen;
+	preempt_enable();
+	return seen;
+}
+
+/**
+ * vms_count_slowpath - count one intercept of any VM, and cache the VM
+ * @kvm: a VM that cannot be destroyed during the call
+ * @outcome: the outcome of the intercept
+ *
+ * Called from thread context only. Does not sleep.
+ */
+void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome);
+
+/**
+ * vms_count_cached - count one intercept of the VM that this CPU has cached
+ * @kvm: a VM that cannot be destroyed during the call
+ * @outcome: the outcome of the intercept
+ *
+ * Called from thread context only. Does not sleep. A plain addition to a counter of
+ * this CPU: this_cpu_inc() is a compare-and-swap loop on z10, which Debian's kernels
+ * are built for.
+ *
+ * Return: false when @kvm is not cached, and nothing was counted.
+ */
+static inline bool vms_count_cached(const struct kvm *kvm, enum diag_outcome outcome)
+{
+	struct vms_cache *cache;
+	bool cached;
+
+	preempt_disable();
+	cache = this_cpu_ptr(vms_cache);
+	cached = likely(READ_ONCE(cache->kvm) == kvm);
+	if (cached) {
+		/* Other CPUs read it at any time, and never write it. */
+		data_race(cache->counters->of[outcome]++);
+	}
+	preempt_enable();
+	return cached;
+}
+
+/**
+ * vms_count - count one intercept
+ * @kvm: a VM that cannot be destroyed during the call
+ * @outcome: the outcome of the intercept
+ *
+ * Called from thread context only. Does not sleep.
+ */
+static inline void vms_count(const struct kvm *kvm, enum diag_outcome outcome)
+{
+	if (unlikely(!vms_count_cached(kvm, outcome)))
+		vms_count_slowpath(kvm, outcome);
+}
+
+#endif /* KVM_S390_DIAG_VMS_H */
