@@ -3,10 +3,11 @@
 #
 # setup.sh [host|host-6.12|kunit|docs|install|guests]...
 #
-# Sets an amd64 Debian 12 machine up for building and testing (default: for all
-# of it). Packages go on the machine; the s390x kernels of the hosts with their
-# headers and their busybox, QEMU and other tools for these hosts, and the kernel's
-# source, into a cache folder outside the tree. Runs as root; does nothing twice.
+# Sets up an amd64 Debian 12 machine for building and testing. Without an argument it
+# sets up all parts. It installs packages on the machine. Into a cache folder outside
+# the tree it puts the hosts' s390x kernels, their headers and busybox, QEMU and other
+# tools for the hosts, and the kernel's source. It runs as root, and skips every step
+# that an earlier run has completed.
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
@@ -35,8 +36,8 @@ die()
 	exit 1
 }
 
-# The lists of the hosts' packages are kept apart, for each release of Debian: the
-# machine's own dpkg and apt go on to know nothing but their own.
+# The hosts' package lists are kept in a folder of their own for each release of Debian.
+# The lists of the machine's own apt and dpkg do not change.
 s390x_apt()
 {
 	APT_CONFIG=$DIAG_CACHE/apt/$suite/apt.conf "$@"
@@ -55,7 +56,7 @@ s390x_lists()
 		APT::Sandbox::User "root";
 	CONF
 	if [ "$suite" != bookworm ]; then
-		# From where the machine has its own packages.
+		# The archive that the machine's own packages come from.
 		echo "deb $(archive) $suite main" > "$apt/sources.list"
 		cat >> "$apt/apt.conf" <<-CONF
 			Dir::Etc::sourcelist "$apt/sources.list";
@@ -66,7 +67,7 @@ s390x_lists()
 	s390x_apt apt-get -qq update
 }
 
-# The address that the machine has Debian's packages from.
+# Prints the address of the archive that the machine's own packages come from.
 archive()
 {
 	apt-get indextargets --format '$(SITE)' 'Origin: Debian' 'Codename: bookworm' | sort -u |
@@ -88,14 +89,15 @@ machine_packages()
 		die "installing packages failed, see $DIAG_CACHE/install.log"
 }
 
-# depends_of PACKAGE PREFIX: what it depends on, as linux-image-6.1.0-50-s390x.
+# depends_of PACKAGE PREFIX: prints the first dependency with this prefix, such as
+# linux-image-6.1.0-50-s390x.
 depends_of()
 {
 	s390x_apt apt-cache depends "$1" |
 		awk -v prefix="$2" '$1 == "Depends:" && index($2, prefix) == 1 { print $2; exit }'
 }
 
-# host VERSION: the kernel of a host, as Debian has it in $suite.
+# host VERSION: fetches a host's kernel from Debian's release $suite.
 host()
 {
 	dir=$DIAG_CACHE/host-$1
@@ -115,21 +117,21 @@ host()
 		dpkg -x "$deb" "$dir/root"
 	done
 	rm -r "$dir/debs"
-	# Where packages have moved to /usr, what they hold is found at the old places too.
+	# Newer releases install below /usr. Links keep the old paths working.
 	for folder in bin lib; do
 		[ -e "$dir/root/$folder" ] || ln -s "usr/$folder" "$dir/root/$folder"
 	done
-	# The host's busybox loads none that is compressed.
+	# The host's busybox cannot load compressed modules.
 	find "$dir/root/lib/modules/" -name '*.ko.xz' -exec xz -d {} +
 	depmod -b "$dir/root" "$release"
-	# The headers name the folders that the packages install them to.
+	# The headers' Makefile refers to the installed folders.
 	sed -i "s,/usr/\(src\|lib\)/,$dir/root/usr/\1/," "$dir/root/usr/src/linux-headers-$release/Makefile"
 	ln -s "root/usr/src/linux-headers-$release" "$dir/build"
 	echo "$release" > "$dir/release"
 }
 
-# Modules for Debian 13's kernel are built by its own compiler and kbuild tools, which
-# Debian 12 cannot run by themselves: see in-chroot.
+# Modules for Debian 13's kernel need that release's compiler and kbuild tools. These do
+# not run on Debian 12 itself, so they run in a chroot: see in-chroot.
 chroot_6_12()
 {
 	dir=$DIAG_CACHE/chroot-6.12
@@ -142,7 +144,7 @@ chroot_6_12()
 	touch "$dir/complete"
 }
 
-# Python, and the tools that administrators load modules with, for the host.
+# Fetches Python and kmod for the host.
 host_tools()
 {
 	tar=$DIAG_CACHE/tools-s390x.tar
@@ -166,8 +168,8 @@ host_tools()
 	rm -r "$dir"
 }
 
-# collect FROM TO FILE...: copies files from one tree to another, with all shared
-# libraries that they need.
+# collect FROM TO FILE...: copies files and the shared libraries that they need from one
+# tree to another.
 collect()
 {
 	from=$1 to=$2
@@ -187,7 +189,7 @@ collect()
 	done
 }
 
-# QEMU for the host, and what a guest makes and checks file systems with.
+# Fetches QEMU for the host, and e2fsprogs for its guests.
 guest_tools()
 {
 	dir=$DIAG_CACHE/guests
@@ -210,7 +212,8 @@ guest_tools()
 	touch "$dir/complete"
 }
 
-# KUnit kernels are built from it, selftests and tools of the kernel are taken from it.
+# Unpacks the kernel's source. KUnit kernels are built from it, and the kernel's own
+# selftests and tools come from it.
 kernel_source()
 {
 	dir=$DIAG_CACHE/linux-source-6.1
@@ -243,7 +246,7 @@ for part in $parts; do
 done
 machine_packages
 
-# The pages are made without a host; for the rest this one's headers and busybox serve.
+# Every part but the pages needs this host's headers or its busybox.
 suite=bookworm
 [ "$parts" = docs ] || host 6.1
 for part in $parts; do
