@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counts the instructions of kvm_s390_handle_diag(), as it is while this is
- * loaded: KVM's own, or with kvm-s390-diag attached.
+ * Counts the instructions of a call of kvm_s390_handle_diag(): of KVM's own handler, or
+ * of kvm-s390-diag if it is attached while this module is loaded.
  *
- * With "-icount shift=0" QEMU advances the TOD clock by 1 ns an instruction, so
- * a difference of two readings is a number of instructions, exactly.
+ * With "-icount shift=0", QEMU advances the TOD clock by 1 ns per instruction. The
+ * difference of two readings is the exact number of instructions between them.
  */
 #include <linux/ftrace.h>
 #include <linux/module.h>
@@ -16,7 +16,7 @@
 
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
 
-/* As little as a device can do: it compares the queue and signals nobody. */
+/* The simplest device: it compares the queue and signals no eventfd. */
 struct queue_device {
 	struct kvm_io_device dev;
 	u64 queue;
@@ -50,7 +50,10 @@ static void add(struct kunit *test, struct test_vm *vm, u32 schid, u64 queue)
 	test_register(test, vm, schid, 8, &device->dev);
 }
 
-/* Between two readings of the clock with nothing, and with a call, between. */
+/*
+ * Returns the instructions of one call: the difference of the clock over the call, minus
+ * the difference over two readings without a call between them.
+ */
 static u64 measure(struct test_vm *vm, int *rc)
 {
 	unsigned long flags;
@@ -65,7 +68,7 @@ static u64 measure(struct test_vm *vm, int *rc)
 	after = get_tod_clock_fast();
 	local_irq_restore(flags);
 	srcu_read_unlock(&vm->kvm->srcu, idx);
-	/* 4096 units of the TOD clock are 1000 ns; it counts in steps of the whole. */
+	/* 4096 units of the TOD clock are 1000 ns. Round to whole nanoseconds. */
 	return (((after - between) - (between - before)) * 125 + 256) / 512;
 }
 
@@ -75,7 +78,7 @@ static void report(struct kunit *test, struct test_vm *vm, const char *what, u64
 	u64 insns = 0;
 	int i, rc = 0;
 
-	/* The last of some: caches of the kernel's own are warm by then. */
+	/* Only the last of four runs is reported: the kernel's own caches are warm then. */
 	for (i = 0; i < 4; i++) {
 		test_set_gprs(vm, r1, schid, queue, cookie);
 		insns = measure(vm, &rc);
@@ -84,7 +87,7 @@ static void report(struct kunit *test, struct test_vm *vm, const char *what, u64
 	pr_info("insn: %s: %llu\n", what, insns);
 }
 
-/* 956 devices: 256 are the queues of one subchannel, 700 have one queue each. */
+/* 956 devices: the 256 queues of one subchannel, and one queue each of 700 subchannels. */
 #define BIG		0x00010400U
 #define SMALL		0x00010001U
 #define NOBODY		0x000103ffU
@@ -155,7 +158,7 @@ static void by_subchannels(struct kunit *test)
 	report(test, vm, "1000 subchannels, last", 3, SMALL + 999, 0, -1, 0);
 }
 
-/* Queues that were not registered in order; 167 shares no factor with 256. */
+/* Queues that are registered out of order; 167 and 256 have no common factor. */
 static void out_of_order(struct kunit *test)
 {
 	struct test_vm *reverse = test_vm_create(test), *shuffled = test_vm_create(test);
@@ -174,7 +177,7 @@ static void out_of_order(struct kunit *test)
 	report(test, shuffled, "256 queues shuffled, last", 3, BIG, 255 * 167 % 256, -1, 0);
 }
 
-/* A yield to self, which KVM only counts. The VM was not seen being created. */
+/* A yield to the same vCPU, which KVM only counts. The VM is older than the module. */
 static void not_claimed(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
@@ -184,7 +187,7 @@ static void not_claimed(struct kunit *test)
 	report(test, vm, "0x9c, left to KVM", 3, 0, 0, 0, 0);
 }
 
-/* The method itself: this many instructions, and two more. */
+/* Checks the method: a call executes 1000 branches and a few more instructions. */
 static int thousand(struct kvm_vcpu *vcpu)
 {
 	unsigned long n = 1000;

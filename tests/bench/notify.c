@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Times a notification on the host, with KVM alone and with the module attached,
- * in turns within one boot. Prints lines "case,KVM alone,attached" in nanoseconds,
- * one for each round; what begins with # is for people.
+ * Measures the time of a notification on the host, with KVM alone and with the module
+ * attached, in turn within one boot. Prints a line "case,KVM alone,attached" in
+ * nanoseconds for each case and round. Lines that begin with # show the progress.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +18,7 @@
 #define ROUNDS	15
 #define SCHID	0x00010100U
 
-/* What a vCPU does next. */
+/* The next loop of each vCPU. */
 static struct {
 	uint64_t schid, queue, count;
 	bool forget_cookie, yield;
@@ -32,7 +32,7 @@ static void guest_code(uint64_t id)
 	for (;;) {
 		cookie = -1;
 		for (i = 0; i < loops[id].count; i++) {
-			/* R1 names vCPU 0: itself. */
+			/* R1 has the address of the target, vCPU 0, which is this one. */
 			if (loops[id].yield)
 				asm volatile("lghi 1,0\n\tdiag 1,0,0x9c" : : : "1", "memory");
 			else
@@ -100,7 +100,7 @@ static void *run_loop(void *arg)
 {
 	struct ucall uc;
 
-	TEST_ASSERT(!run_to_ucall(arg, &uc), "an exit where there should be none");
+	TEST_ASSERT(!run_to_ucall(arg, &uc), "unexpected exit for a queue with a device");
 	return NULL;
 }
 
@@ -113,10 +113,10 @@ static void run_userspace(struct kvm_vcpu *vcpu, int fd)
 			    "eventfd: %s", strerror(errno));
 		answer(vcpu, 0);
 	}
-	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "the guest does not go on");
+	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "the guest did not reach its ucall");
 }
 
-/* Nanoseconds a notification; with two vCPUs, of each of them. */
+/* Returns nanoseconds per notification; with two vCPUs, per notification of each vCPU. */
 static uint64_t run_bench(const struct bench *b)
 {
 	int i, vcpus = b->vcpus ?: 1;
@@ -160,7 +160,7 @@ int main(void)
 	fill(&many, 256, false);
 	fill(&subchannels, 1000, true);
 
-	/* The first round warms up. */
+	/* Round 0 warms up, and is not printed. */
 	for (round = 0; round <= ROUNDS; round++) {
 		printf("# round %d of %d\n", round, ROUNDS);
 		for (attached = 0; attached < 2; attached++) {
@@ -172,7 +172,7 @@ int main(void)
 			if (attached)
 				module_detach();
 		}
-		TEST_ASSERT(served, "the module has served nothing");
+		TEST_ASSERT(served, "the module has served no notification");
 		for (i = 0; round && i < ARRAY_SIZE(benches); i++)
 			printf("\"%s\",%" PRIu64 ",%" PRIu64 "\n", benches[i].what, ns[0][i],
 			       ns[1][i]);

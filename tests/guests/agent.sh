@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# Runs on the host: hands out shells to the driver on the lab's side, until that ends.
+# Runs on the host. Offers shells to the driver on the lab's machine, until the driver ends.
 for module in kvm vhost_net vhost_vsock tun loop crc32c_generic ext4; do
 	modprobe "$module"
 done
 insmod dummy.ko
 mkdir -p /images /mnt /dev/pts
 mount -t devpts devpts /dev/pts
-# Not by the shell's "&", which has SIGINT ignored by all that is started from there.
+# Programs that the shell starts with "&", and their children, ignore SIGINT.
+# start-stop-daemon avoids that.
 start-stop-daemon -S -b -m -p /tmp/shells.pid -x /bin/nc -- -ll -p 7100 -e /bin/sh
 exit "$(nc 192.0.2.1 7002)"

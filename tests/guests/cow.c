@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Preloaded into QEMU on the lab's host: answers that KVM has KVM_CAP_S390_COW.
+ * Preloaded into QEMU on the lab's host. Reports that KVM has KVM_CAP_S390_COW.
  *
- * A gap of the emulator, not of KVM: Hercules has no enhanced-suppression-on-
- * protection facility, by which KVM decides. QEMU refuses accel=kvm without it, as
- * it needs it for guest memory that is shared copy-on-write. The lab's is not.
+ * KVM offers this capability on machines with the enhanced-suppression-on-protection
+ * facility. The emulator Hercules lacks the facility. QEMU refuses accel=kvm without the
+ * capability, because guest memory that is shared copy-on-write needs it. No guest of
+ * the lab has such memory.
  */
 #include <linux/kvm.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Builds the guest's kernel from guest.config, unless the cache has it, and prints
-# the file that it is in.
+# Builds the guest's kernel from guest.config if the cache does not have it. Prints the
+# name of its file.
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
@@ -19,7 +19,7 @@ if [ ! -e "$image" ]; then
 	dir=$DIAG_CACHE/guests/build
 	rm -rf "$dir" "$DIAG_CACHE"/guests/kernel-*
 	mkdir -p "$dir"
-	echo "# building the guest's kernel, some 3 minutes, log in $dir/log" >&2
+	echo "# building the guest's kernel takes about 3 minutes; the log is $dir/log" >&2
 	build()
 	{
 		make -C "$source" O="$dir" ARCH=s390 CROSS_COMPILE=s390x-linux-gnu- \
@@ -27,7 +27,8 @@ if [ ! -e "$image" ]; then
 			{ tail -n 30 "$dir/log" >&2; exit 1; }
 	}
 	build allnoconfig
-	# What kconfig has dropped would be missed only when a guest lacks it.
+	# Kconfig drops options that are not possible. A guest would show that only when it
+	# needs one of them.
 	for line in $(grep '^CONFIG_' "$here/guest.config"); do
 		grep -qx "$line" "$dir/.config" ||
 			{ echo "kernel.sh: $line is not possible with this source" >&2; exit 1; }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Load that notices when it stalls and when data change on the way.
+ * Puts load on a device, and detects stalls and corrupted data.
  *
- *	load ROUNDS disk DEVICE FIRST COUNT	blocks FIRST to FIRST + COUNT - 1
- *	load ROUNDS tcp ADDRESS PORT		against something that sends all back
- *	load ROUNDS vsock CID PORT		the same
- *	load echo PORT				sends all back that comes in by vsock
+ *	load ROUNDS disk DEVICE FIRST COUNT	uses blocks FIRST to FIRST + COUNT - 1
+ *	load ROUNDS tcp ADDRESS PORT		needs a peer that sends all data back
+ *	load ROUNDS vsock CID PORT		needs the same kind of peer
+ *	load echo PORT				is that peer, for vsock
  *
- * Every round waits for the one before, and its data are compared. After ROUNDS
- * (0: for ever) it prints how many there were and the largest gap between the ends
- * of two, and ends. At SIGUSR1 it prints the same since the last such line, and
- * goes on; at SIGTERM too, and ends.
+ * Each round starts when the one before has ended, and compares its data. After ROUNDS
+ * rounds (0: never) the program prints the number of rounds and the largest gap between
+ * the ends of two rounds, and exits. At SIGUSR1 it prints these numbers since its last
+ * report, and continues. At SIGTERM it prints the same, and exits.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -63,7 +63,7 @@ static void fill(uint64_t seed)
 static void compare(const char *what)
 {
 	if (memcmp(sent, received, BLOCK))
-		errx(1, "%s: what came back is not what was sent", what);
+		errx(1, "%s: the data that came back differ from the data sent", what);
 }
 
 static void disk_round(int fd, uint64_t round, off_t first, off_t count)
@@ -168,7 +168,7 @@ int main(int argc, char **argv)
 	} else if (argc == 5 && !strcmp(argv[2], "vsock")) {
 		fd = connect_vsock(argv[3], argv[4]);
 	} else {
-		errx(2, "not called as load.c says");
+		errx(2, "wrong arguments; load.c describes them");
 	}
 	limit = atol(argv[1]);
 	printf("running\n");

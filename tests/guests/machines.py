@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests under QEMU, on the lab's host or here, driven from this side.
+"""Guests under QEMU, on the lab's host or on this machine, controlled from this machine.
 
-A guest's console is the SCLP one and QEMU is spoken to over the lab's network link:
-neither issues a DIAGNOSE, so what a guest counts is what its devices do.
+A guest's console is the SCLP console, and QEMU is controlled over the lab's network
+link. Neither issues a DIAGNOSE, so the guest counts only those of its devices.
 """
 
 import json
@@ -13,25 +13,25 @@ import shlex
 import socket
 import subprocess
 
-# Nothing in here takes longer, however slow the machine, unless it hangs.
+# Seconds. Even on a slow machine, no step takes longer unless it hangs.
 LIMIT = 300
 
-# What a guest's kernel remarks about the speed of the emulator, now and then.
+# A guest's kernel may log this, because the emulator is slow.
 SLOW = "hrtimer: interrupt took"
 
 HOST_ADDRESS = os.environ.get("HOST_ADDRESS")
 PORT_SHELL = 7100
 
-# Ends of the link between the host and a guest.
+# The two addresses of the link between the host and a guest.
 TAP, GUEST = "198.51.100.1", "198.51.100.2"
 
 
 class Trouble(Exception):
-    """Something did not do what it was asked for."""
+    """A step of a test failed."""
 
 
 def numbers(text):
-    """Lines "name value" as a dictionary."""
+    """Returns lines "name value" as a dictionary."""
     return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
 
 
@@ -40,7 +40,7 @@ def in_shell(script):
 
 
 class Stream:
-    """A connection of which one reads up to a pattern."""
+    """A connection that is read up to a pattern."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -51,18 +51,18 @@ class Stream:
         self.connection.sendall(text.encode())
 
     def expect(self, pattern, limit=LIMIT):
-        """What came before the pattern, and the match."""
+        """Reads up to the pattern. Returns the text before it, and the match."""
         self.connection.settimeout(limit)
         while not (match := re.search(pattern, self.text)):
             try:
                 data = self.connection.recv(65536)
             except TimeoutError:
-                raise Trouble(f"nothing like '{pattern}' within {limit} s after: "
+                raise Trouble(f"'{pattern}' did not come within {limit} s after: "
                               f"{self.done[-200:]}{self.text[-500:]!r}") from None
             except ConnectionResetError:
                 data = b""
             if not data:
-                raise Trouble(f"closed without '{pattern}' after: "
+                raise Trouble(f"the connection was closed without '{pattern}' after: "
                               f"{self.done[-200:]}{self.text[-1500:]!r}")
             self.text += data.decode(errors="replace").replace("\r", "")
         before, self.text = self.text[:match.start()], self.text[match.end():]
@@ -71,22 +71,22 @@ class Stream:
 
 
 class Place:
-    """Where QEMU runs: a shell can be had there, and it can connect to here."""
+    """A machine on which QEMU runs. It offers shells, and can connect to this machine."""
 
     def run(self, script, check=True, limit=LIMIT):
-        """Output of a script, which has to succeed unless check is False."""
+        """Runs a script and returns its output. The script must succeed, unless check is False."""
         output, match = self.start(script).expect(r"@@exit (\d+)\n", limit)
         if check and match[1] != "0":
             raise Trouble(f"'{script}' exits with {match[1]}: {output[-500:]}")
         return output
 
     def status(self, script):
-        """Exit status of a script."""
+        """Runs a script and returns its exit status."""
         return int(self.start(script).expect(r"@@exit (\d+)\n")[1][1])
 
 
 class Host(Place):
-    """The lab's host, which hands out shells over its network link."""
+    """The lab's host, which offers shells over its network link."""
 
     here = os.environ.get("LAB_ADDRESS")
     accel = "kvm"
@@ -101,7 +101,7 @@ class Host(Place):
         return stream
 
     def terminal(self):
-        """Connection to a shell with a terminal of its own, by the rules of telnet."""
+        """Returns a telnet connection to a shell with its own terminal."""
         connection = socket.create_connection((HOST_ADDRESS, PORT_SHELL), LIMIT)
         connection.sendall(b"exec telnetd -i -l /bin/sh\n")
         return connection
@@ -110,12 +110,13 @@ class Host(Place):
         self.run(f"truncate -s {megabytes}M {self.images}/{name}.img")
 
     def blk(self, name, megabytes=16, **kwargs):
-        """A disk with a new image."""
+        """Creates an image. Returns QEMU's arguments for a disk with it."""
         self.image(name, megabytes)
         return blk(self, name, **kwargs)
 
     def net(self):
-        """A network device whose queues vhost serves, and the host's end of its link."""
+        """Sets up the host's end of the link. Returns QEMU's arguments for a network
+        device behind vhost."""
         self.run("ifconfig net 2> /dev/null || tunctl -t net; "
                  "echo 1 > /proc/sys/net/ipv6/conf/net/disable_ipv6; "
                  f"ifconfig net {TAP} netmask 255.255.255.0 up")
@@ -129,16 +130,16 @@ class Host(Place):
         self.run("rmmod kvm_s390_diag")
 
     def counters(self):
-        """What the module has counted since it was loaded."""
+        """Returns the module's counts since it was loaded."""
         return numbers(self.run(f"cat {self.counters_dir}/total"))
 
     def kvm_stat(self, guest, name):
-        """One of KVM's statistics of one guest."""
+        """Returns one of KVM's statistics of a guest."""
         return int(self.run(f"cat /sys/kernel/debug/kvm/{guest.pid}-*/{name}"))
 
 
 class Here(Place):
-    """This machine, without KVM."""
+    """This machine, on which QEMU runs without KVM."""
 
     here = "127.0.0.1"
     accel = "tcg"
@@ -156,14 +157,14 @@ class Here(Place):
 
 
 class Listener:
-    """A port that QEMU connects to."""
+    """A port to which QEMU connects."""
 
     def __init__(self, place):
         self.server = socket.create_server((place.here, 0))
         self.chardev = f"socket,host={place.here},port={self.server.getsockname()[1]}"
 
     def accept(self, qemu):
-        # QEMU that does not come up says why, and does not connect.
+        # If QEMU cannot start, it prints why and does not connect.
         while self.server not in (ready := select.select([self.server, qemu.connection], [], [],
                                                          LIMIT)[0]):
             data = ready and qemu.connection.recv(65536)
@@ -176,7 +177,7 @@ class Listener:
 
 
 class Guest:
-    """One QEMU, from its start to its end."""
+    """One QEMU process with its guest."""
 
     def __init__(self, place, devices=(), cpus=1, memory=192, kernel="kernel",
                  initrd="guest.cpio", parameters="", ready="@@ready\n", limit=LIMIT):
@@ -206,7 +207,7 @@ class Guest:
         self.console.expect(ready, limit)
 
     def answer(self):
-        """The next message of QEMU that is no event."""
+        """Returns QEMU's next message that is not an event."""
         while True:
             message = json.loads(self.monitor.expect(r"(.*)\n")[1][1])
             if "event" not in message:
@@ -221,7 +222,7 @@ class Guest:
         return answer["return"]
 
     def event(self, name):
-        """Wait for an event, which may have come already."""
+        """Waits for an event, which may have arrived already. Returns its data."""
         while True:
             for event in self.events:
                 if event["event"] == name:
@@ -232,7 +233,8 @@ class Guest:
                 self.events.append(message)
 
     def run(self, script, check=True, limit=LIMIT):
-        """Output of a script in the guest, which has to succeed unless check is False."""
+        """Runs a script in the guest and returns its output. The script must succeed,
+        unless check is False."""
         self.console.send(f"({script}) < /dev/null 2>&1; echo @@exit $?\n")
         output, match = self.console.expect(r"@@exit (\d+)\n", limit)
         if check and match[1] != "0":
@@ -240,30 +242,33 @@ class Guest:
         return output
 
     def disk(self, name):
-        """Its device file: the order in which they are found is not always the same."""
+        """Returns the device file of a disk. The order of detection varies, so the disk
+        is found by its serial number."""
         found = self.run(f"grep -lx {name} /sys/block/vd*/serial")
         return f"/dev/{found.split('/')[3]}"
 
     def diag_stat(self):
-        """How many DIAGNOSE the guest has counted, by function code."""
+        """Returns the guest's own counts of DIAGNOSEs, by function code."""
         text = self.run("cat /sys/kernel/debug/diag_stat")
         return {int(code, 16): sum(map(int, counts.split())) for code, counts in
                 re.findall(r"^diag ([0-9a-f]+):((?: +\d+)+) ", text, re.M)}
 
     def complaints(self):
-        """Its kernel log from warnings upwards, without times and numbers."""
+        """Returns the guest's kernel messages of level warning and worse, without times
+        and numbers."""
         lines = self.run("dmesg -r").splitlines()
         return {re.sub(r"\d+", "N", line.split("] ", 1)[-1]) for line in lines
                 if re.match(r"<[0-4]>", line) and SLOW not in line}
 
     def end(self, limit=LIMIT):
-        """Exit status of QEMU."""
+        """Waits until QEMU has ended. Returns its exit status."""
         status = int(self.qemu.expect(r"@@exit (\d+)\n", limit)[1][1])
         self.pid = None
         return status
 
     def poweroff(self):
-        """Power off from inside; the reason that QEMU gives, and its exit status."""
+        """Powers the guest off from inside. Returns the reason that QEMU reports, and
+        its exit status."""
         self.console.send("poweroff -f\n")
         reason = self.event("SHUTDOWN")["reason"]
         return reason, self.end()
@@ -281,7 +286,7 @@ class Guest:
 
 
 class Load:
-    """A load that runs in a guest until it is told to end."""
+    """A load that runs in a guest until end() is called."""
 
     def __init__(self, guest, what):
         self.guest = guest
@@ -291,7 +296,8 @@ class Load:
                   f"until [ -s {self.out} ]; do usleep 10000; done")
 
     def report(self, signal="USR1"):
-        """How many rounds since the last report, and the largest gap in seconds."""
+        """Returns the number of rounds since the last report, and the largest gap in
+        seconds."""
         line = self.guest.run(
             f"before=$(wc -l < {self.out}); pid=$(cat {self.out}.pid); kill -{signal} $pid; "
             f"while [ $(wc -l < {self.out}) = $before ] && kill -0 $pid; do usleep 20000; done; "
@@ -306,13 +312,14 @@ class Load:
 
 
 def blk(place, name, queues=1, iothread=True, ioeventfd=True, devno=None):
-    """Arguments for a disk whose image is called NAME."""
+    """Returns QEMU's arguments for a disk with the image NAME.img."""
     arguments = ["-blockdev", f"driver=raw,node-name=image-{name},file.driver=file,"
                               f"file.filename={place.images}/{name}.img"]
     device = f"virtio-blk-ccw,id={name},drive=image-{name},serial={name}," \
              f"num-queues={queues}"
     if iothread:
-        # A thread that polls finds what it was not notified of.
+        # Polling is off, because a thread that polls also finds requests whose
+        # notification was lost.
         arguments += ["-object", f"iothread,id=thread-{name},poll-max-ns=0"]
         device += f",iothread=thread-{name}"
     if not ioeventfd:

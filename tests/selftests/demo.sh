@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# What "make demo" runs on the host.
+# "make demo" runs this on the host.
 modprobe kvm
 . ./first-guests.sh
 exec ./diag_abi demo

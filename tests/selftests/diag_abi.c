@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who answers which DIAGNOSE, and what guest and userspace see of it: a guest
- * executes each row's instruction under SIE, with KVM alone and in the settings of
- * "claim". All registers are looked at, and of an exit all that it says.
+ * Tests who answers each DIAGNOSE, and what guest and userspace see of the answer. A
+ * guest executes the instruction of each row of a table under SIE: with KVM alone, and
+ * with each setting of "claim". The test checks all registers, and everything that an
+ * exit reports.
  *
- * "diag_abi demo" prints the rows for people to read, and the time of a notification.
+ * "diag_abi demo" prints the rows in a readable form, and the time of a notification.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +24,10 @@
 #define SCHID_A		0x00010005U
 #define SCHID_B		0x00010007U
 
-/* For the times: notifications with and without a device, in turns with the host. */
+/*
+ * Used for the times: LOOPS notifications of queue 0, which has a device, and LOOPS of
+ * queue 7, which has none. A ucall follows each series.
+ */
 static void guest_code(void)
 {
 	uint64_t queue, i;
@@ -38,7 +42,7 @@ static void guest_code(void)
 	}
 }
 
-/* A VM with queues A/0, A/1 and B/0, and the eventfds of these. */
+/* A VM with the queues A/0, A/1 and B/0, and one eventfd for each queue. */
 struct test_vm {
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpu;
@@ -64,7 +68,7 @@ static void test_vm_destroy(struct test_vm *t)
 		close(t->fd[i]);
 }
 
-/* The rows: what a guest issues, and who must answer. */
+/* Each row has an instruction of the guest, and who must answer it. */
 
 enum answer { USERSPACE, IN_KERNEL, PROGRAM_INTERRUPTION };
 
@@ -89,12 +93,12 @@ struct row {
 	uint32_t insn;
 	uint64_t r1, r2, r3, r4, r5;
 	bool problem_state, no_css;
-	/* Ours for a claimed code; KVM's own answer where the code is left to it. */
+	/* The answer if the code is claimed, and KVM's own answer if it is not. */
 	enum answer ours, kvms;
-	/* Where the answer comes from the kernel: */
+	/* If the kernel answers: */
 	int64_t r2_out;
-	char queue;		/* 'a', 'b', 'c' for A/0, A/1, B/0, or 0 */
-	/* Where it is a program interruption: */
+	char queue;		/* signalled: 'a', 'b', 'c' for A/0, A/1, B/0; 0: none */
+	/* If the answer is a program interruption: */
 	uint16_t pgm_code;
 };
 
@@ -111,15 +115,15 @@ static const struct row rows[] = {
 	{ "notify B/0, no cookie", NOTIFY(SCHID_B, 0, -1), SERVED(2, 'c') },
 	{ "notify A/0, stale cookie (now B/0)", NOTIFY(SCHID_A, 0, 2), SERVED(0, 'a') },
 	{ "notify A/0, stale cookie (now A/1)", NOTIFY(SCHID_A, 0, 1), SERVED(0, 'a') },
-	{ "notify A/0, cookie one past the bus", NOTIFY(SCHID_A, 0, 3), SERVED(0, 'a') },
-	{ "notify A/0, absurd cookie", NOTIFY(SCHID_A, 0, 0x7fffffffffffffff), SERVED(0, 'a') },
+	{ "notify A/0, cookie one past the last slot", NOTIFY(SCHID_A, 0, 3), SERVED(0, 'a') },
+	{ "notify A/0, greatest cookie", NOTIFY(SCHID_A, 0, 0x7fffffffffffffff), SERVED(0, 'a') },
 	{ "notify A/0, most negative cookie", NOTIFY(SCHID_A, 0, INT64_MIN), SERVED(0, 'a') },
 	{ "notify A/0, r2 with upper bits set", NOTIFY(0xdeadbeef00000000 | SCHID_A, 0, -1),
 	  SERVED(0, 'a') },
-	{ "notify A/7, nobody registered it", NOTIFY(SCHID_A, 7, -1) },
-	{ "notify A/2^32, not A/0", NOTIFY(SCHID_A, 1ULL << 32, 0) },
+	{ "notify A/7, which is not registered", NOTIFY(SCHID_A, 7, -1) },
+	{ "notify A/2^32, which is not A/0", NOTIFY(SCHID_A, 1ULL << 32, 0) },
 	{ "notify another subchannel", NOTIFY(SCHID_A + 1, 0, 0) },
-	{ "notify, R1 and R3 of the instruction set", .insn = 0x83cd0500, .r1 = 3,
+	{ "notify, instruction with R1 and R3 not 0", .insn = 0x83cd0500, .r1 = 3,
 	  .r2 = SCHID_A, .r4 = -1, SERVED(0, 'a') },
 	{ "subcode 2^32+3 is not 3", CODE(0x500), .r1 = (1ULL << 32) + 3, .r2 = SCHID_A },
 	{ "0x500/0", CODE(0x500), .r1 = 0, .r2 = 0x1000 },
@@ -147,15 +151,15 @@ static const struct row rows[] = {
 	{ "VM without CSS support", NOTIFY(SCHID_A, 0, 0), .no_css = true },
 };
 
-/* Once queue A/0 has gone, the slots above it have moved down. */
+/* These rows run after A/0 was unregistered, which moved the slots above it down. */
 static const struct row rows_without_a0[] = {
-	{ "notify B/0, A/0 gone, stale cookie", NOTIFY(SCHID_B, 0, 2), SERVED(1, 'c') },
+	{ "notify B/0, stale cookie, A/0 is gone", NOTIFY(SCHID_B, 0, 2), SERVED(1, 'c') },
 	{ "notify A/0, which is gone", NOTIFY(SCHID_A, 0, 0) },
 };
 
 static bool is_claimed(enum mode mode, const struct row *row)
 {
-	/* The base, where there is one, is register 5. */
+	/* The only base register that the rows use is register 5. */
 	uint16_t code = (row->insn & 0xf000 ? row->r5 : 0) + (row->insn & 0xfff);
 
 	switch (mode) {
@@ -178,11 +182,11 @@ struct outcome {
 	uint64_t before[16], after[16];
 	uint64_t queue[3];
 	uint16_t pgm_code;
-	/* Of the exit, where there is one: */
+	/* If there was an exit: */
 	uint64_t psw_mask, psw_addr;
 	uint16_t icptcode, ipa;
 	uint32_t ipb;
-	/* By the module; "" where it is not attached. */
+	/* The counter that the module has increased; "" if the module is not attached. */
 	const char *counted_as;
 	uint64_t counted_all;
 };
@@ -196,10 +200,10 @@ static void run_instruction(struct test_vm *t, const struct row *row, struct out
 	uint64_t *gprs = out->before;
 	int i;
 
-	/* A different value in each register that the row does not name. */
+	/* Each register that the row does not name gets a different value. */
 	for (i = 0; i < 16; i++)
 		gprs[i] = 0x0101010101010101ULL * (0x80 + i);
-	/* R1 of most instructions is 0 and names the target of 0x9c: this vCPU. */
+	/* The row with 0x9c has R1 = 0: register 0 holds the target's address, this vCPU. */
 	gprs[0] = 0;
 	gprs[1] = row->r1;
 	gprs[2] = row->r2;
@@ -247,7 +251,7 @@ static void run_row(struct test_vm *t, const struct row *row, struct outcome *ou
 	}
 }
 
-/* Which of the module's counters must have counted it. */
+/* Returns the name of the module's counter that the row must increase. */
 static const char *expected_counter(const struct row *row, bool ours)
 {
 	if (row->problem_state)
@@ -259,7 +263,7 @@ static const char *expected_counter(const struct row *row, bool ours)
 	return (int64_t)row->r4 == row->r2_out ? "served_cookie" : "served_search";
 }
 
-/* What differs from the table of behaviour, in words; NULL when nothing does. */
+/* Describes the first difference from the expected behaviour; NULL if there is none. */
 static const char *row_judge(const struct row *row, enum mode mode, const struct outcome *out)
 {
 	bool ours = is_claimed(mode, row);
@@ -268,13 +272,13 @@ static const char *row_judge(const struct row *row, enum mode mode, const struct
 	int i;
 
 	if (out->answer != answer)
-		return "answered by another one";
+		return "answered in the wrong place";
 	for (i = 0; i < 16; i++) {
 		expected = out->before[i];
 		if (i == 2 && answer == IN_KERNEL)
 			expected = row->r2_out;
 		if (out->after[i] != expected)
-			return "a register is wrong";
+			return "a register has the wrong value";
 	}
 	for (i = 0; i < 3; i++)
 		if (out->queue[i] != (answer == IN_KERNEL && row->queue == 'a' + i))
@@ -291,7 +295,7 @@ static const char *row_judge(const struct row *row, enum mode mode, const struct
 	if (answer == PROGRAM_INTERRUPTION && out->pgm_code != row->pgm_code)
 		return "the program interruption is wrong";
 	if (mode == KVM_ALONE && module_attached())
-		return "the module is there";
+		return "the module is loaded";
 	if (mode != KVM_ALONE &&
 	    (out->counted_all != 1 || strcmp(out->counted_as, expected_counter(row, ours))))
 		return "the module counted it wrongly";
@@ -361,7 +365,7 @@ static void run_rows(bool demo, enum mode mode)
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		test_row(demo, mode, rows[i].no_css ? &no_css : &css, &rows[i]);
 
-	/* A cookie learned, then made stale by a queue that goes away below it. */
+	/* Unregistering A/0 makes the guest's cookies of the other queues stale. */
 	queue_remove(css.vm, SCHID_A, 0, css.fd[0]);
 	for (i = 0; i < ARRAY_SIZE(rows_without_a0); i++)
 		test_row(demo, mode, &css, &rows_without_a0[i]);
@@ -372,7 +376,10 @@ static void run_rows(bool demo, enum mode mode)
 		module_detach();
 }
 
-/* Nanoseconds a notification: to A/0, in the kernel, and to A/7, by this program. */
+/*
+ * Measures the nanoseconds of a notification: of A/0, which the kernel serves, and of
+ * A/7, which this program completes.
+ */
 static void time_notifications(struct test_vm *t, uint64_t *in_kernel, uint64_t *userspace)
 {
 	const uint64_t one = 1;
@@ -380,7 +387,7 @@ static void time_notifications(struct test_vm *t, uint64_t *in_kernel, uint64_t 
 	uint64_t start;
 
 	start = now_ns();
-	TEST_ASSERT(run_to_ucall(t->vcpu, &uc) == 0, "an exit where there should be none");
+	TEST_ASSERT(run_to_ucall(t->vcpu, &uc) == 0, "unexpected exit for a queue with a device");
 	*in_kernel = (now_ns() - start) / LOOPS;
 	start = now_ns();
 	for (vcpu_run(t->vcpu); at_diagnose(t->vcpu, 0x500); vcpu_run(t->vcpu)) {
@@ -388,7 +395,7 @@ static void time_notifications(struct test_vm *t, uint64_t *in_kernel, uint64_t 
 		answer(t->vcpu, 0);
 	}
 	*userspace = (now_ns() - start) / LOOPS;
-	TEST_ASSERT(get_ucall(t->vcpu, &uc) == UCALL_SYNC, "the guest does not go on");
+	TEST_ASSERT(get_ucall(t->vcpu, &uc) == UCALL_SYNC, "the guest did not reach its ucall");
 	TEST_ASSERT(eventfd_take(t->fd[0]) == 2 * LOOPS, "notifications were lost");
 }
 
@@ -419,7 +426,7 @@ static void print_times(void)
 			if (attached)
 				module_attach("");
 			test_vm_create(&t, true);
-			/* Once to warm up. */
+			/* The second call overwrites the times of the first, which warms up. */
 			time_notifications(&t, in_kernel, userspace);
 			time_notifications(&t, in_kernel, userspace);
 			test_vm_destroy(&t);
@@ -427,7 +434,7 @@ static void print_times(void)
 				module_detach();
 		}
 	}
-	printf("\nTime of a notification, median of %d rounds of %d, in microseconds\n\n"
+	printf("\nMicroseconds per notification, median of %d rounds of %d notifications\n\n"
 	       "%-24s%12s%12s\n", ROUNDS, LOOPS, "", "KVM alone", "attached");
 	printf("%-24s%12.1f%12.1f\n", "in the kernel", median_us(ns[0][0]), median_us(ns[0][1]));
 	printf("%-24s%12.1f%12.1f\n", "through userspace", median_us(ns[1][0]),
@@ -445,16 +452,16 @@ int main(int argc, char **argv)
 	for (mode = 0; mode < MODES; mode++)
 		run_rows(demo, mode);
 	if (demo)
-		printf("\nUnloaded again\n");
+		printf("\nThe module is unloaded again\n");
 	run_rows(demo, KVM_ALONE);
 	if (!demo)
 		return ksft_end();
 
 	print_times();
-	printf("\nDiffered from the table of behaviour: ");
+	printf("\nRows that differ from the expected behaviour: ");
 	if (wrong_rows)
-		printf("%d of %d rows\n", wrong_rows, run);
+		printf("%d of %d\n", wrong_rows, run);
 	else
-		printf("nothing\n");
+		printf("none\n");
 	return wrong_rows != 0;
 }

@@ -102,7 +102,7 @@ struct kvm_vm *vm_create_css(struct kvm_vcpu **vcpu, void *guest_code)
 void vcpu_execute(struct kvm_vcpu *vcpu, uint32_t insn, const uint64_t *gprs,
 		  bool problem_state)
 {
-	/* LPSWE of the PSW behind it, by 12 bits of displacement without a base. */
+	/* The second instruction is LPSWE. Its operand is the PSW after it, at EXECUTE_AT + 8. */
 	const struct {
 		uint32_t insns[2];
 		struct psw done;
@@ -156,7 +156,7 @@ uint64_t run_to_ucall(struct kvm_vcpu *vcpu, struct ucall *uc)
 		answered++;
 	}
 	TEST_ASSERT(get_ucall(vcpu, uc),
-		    "exit for reason %u at PSW %llx %llx; last program interruption: %x at %lx",
+		    "unexpected exit %u, PSW %llx %llx; last program interruption: %x at %lx",
 		    run->exit_reason, run->psw_mask, run->psw_addr,
 		    *(uint16_t *)addr_gpa2hva(vcpu->vm, LC_PGM_CODE),
 		    *(uint64_t *)addr_gpa2hva(vcpu->vm, LC_PGM_OLD_PSW + 8));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the selftests of kvm-s390-diag share on top of kvm_util: the module that
- * comes and goes, queues on the virtio-ccw notify bus, and a guest's hypercalls.
+ * Helpers for the selftests of kvm-s390-diag, on top of kvm_util: loading and unloading
+ * the module, queues on the virtio-ccw notify bus, and a guest's hypercalls.
  */
 #ifndef SELFTEST_DIAG_UTIL_H
 #define SELFTEST_DIAG_UTIL_H
@@ -14,7 +14,7 @@
 
 #define MODULE_NAME	"kvm_s390_diag"
 
-/* Interception codes, as in struct kvm_run. */
+/* Interception codes in struct kvm_run. */
 #define ICPT_INSTRUCTION	0x04
 #define ICPT_WAIT		0x1c
 
@@ -23,7 +23,7 @@
 #define PSW_MASK_PROBLEM	0x0001000000000000UL
 #define PSW_MASK_WAIT		0x0002000000000000UL
 
-/* Places in the lowcore. */
+/* Offsets in the lowcore. */
 #define LC_PGM_CODE		0x8e
 #define LC_EXT_CODE		0x86
 #define LC_EXT_PARAMS2		0x11b8
@@ -39,12 +39,10 @@ struct psw {
 	uint64_t mask, addr;
 };
 
-/* What a guest gets in r2 where the test's userspace has answered a notification. */
+/* The value of r2 after a notification that the test program has answered. */
 #define ANSWERED_BY_USERSPACE	(-95)
 
-/*
- * Guest: a notification. Returns r2, the cookie for the next one.
- */
+/* Guest code: issues a notification. Returns r2, the cookie for the next notification. */
 static __always_inline int64_t guest_notify(uint64_t schid, uint64_t queue, int64_t cookie)
 {
 	register uint64_t r1 asm("1") = 3;
@@ -56,7 +54,7 @@ static __always_inline int64_t guest_notify(uint64_t schid, uint64_t queue, int6
 	return r2;
 }
 
-/* Guest: one of the older subcodes, with one parameter. */
+/* Guest code: issues one of the older subcodes (0 to 2) with one parameter. */
 static __always_inline int64_t guest_virtio_call(uint64_t subcode, uint64_t parameter)
 {
 	register uint64_t r1 asm("1") = subcode;
@@ -66,49 +64,50 @@ static __always_inline int64_t guest_virtio_call(uint64_t subcode, uint64_t para
 	return r2;
 }
 
-/* The module, loaded with a parameter and unloaded; failure ends the test. */
+/* Load the module with a parameter, and unload it. A failure ends the test. */
 void module_attach(const char *param);
 void module_detach(void);
 bool module_attached(void);
-/* Sum of the module's counters whose name starts with prefix; 0 when not attached. */
+/* Returns the sum of the counters whose names start with prefix; 0 without the module. */
 uint64_t module_counted(const char *prefix);
 
-/* Registers a queue with an eventfd, a new one where fd is negative; returns it. */
+/* Registers a queue with an eventfd and returns the eventfd. A negative fd makes a new one. */
 int queue_add(struct kvm_vm *vm, uint32_t schid, uint64_t queue, int fd);
 void queue_remove(struct kvm_vm *vm, uint32_t schid, uint64_t queue, int fd);
-/* All queues of the subchannel. */
+/* Registers one eventfd for all queues of the subchannel; fd is as for queue_add(). */
 int wildcard_add(struct kvm_vm *vm, uint32_t schid, int fd);
+/* Returns the count of a non-blocking eventfd, and resets the count to 0. */
 uint64_t eventfd_take(int fd);
 
-/* VM with CSS support and one vCPU, which is to start at guest_code. */
+/* Creates a VM with CSS support and one vCPU, which starts at guest_code. */
 struct kvm_vm *vm_create_css(struct kvm_vcpu **vcpu, void *guest_code);
 
-/* Where vcpu_execute() has its instruction, and where the guest waits in the end. */
+/* The address of vcpu_execute()'s instruction, and the addresses of the final waits. */
 #define EXECUTE_AT		0xe00UL
 #define AT_DONE			0xd0e0UL
 #define AT_PGM			0xbad0UL
 
 /*
- * Has the guest execute one instruction, without DAT and with these registers, and runs
- * until the exit: at the instruction, or in a wait at AT_DONE, or at AT_PGM when it has
- * come to a program interruption.
+ * Makes the guest execute one instruction, without DAT and with these general registers.
+ * Runs the vCPU until it exits: at the instruction, in a wait at AT_DONE after the
+ * instruction, or in a wait at AT_PGM after a program interruption.
  */
 void vcpu_execute(struct kvm_vcpu *vcpu, uint32_t insn, const uint64_t *gprs,
 		  bool problem_state);
 /* Has the vCPU exited in a disabled wait at this address? */
 bool at_wait(struct kvm_vcpu *vcpu, uint64_t address);
 
-/* Has the vCPU exited at a DIAGNOSE of this function code without a base? */
+/* Has the vCPU exited at a DIAGNOSE with this function code and no base register? */
 bool at_diagnose(struct kvm_vcpu *vcpu, uint16_t code);
-/* Completes the DIAGNOSE that the vCPU has exited at. */
+/* Completes the DIAGNOSE at which the vCPU has exited, by setting r2. */
 void answer(struct kvm_vcpu *vcpu, int64_t r2);
 
-/* Runs until the guest's next ucall and answers notifications; returns how many. */
+/* Runs the vCPU until the next ucall. Answers its notifications, and returns their number. */
 uint64_t run_to_ucall(struct kvm_vcpu *vcpu, struct ucall *uc);
 
 uint64_t now_ns(void);
 
-/* The plan comes last, for only then the number of tests is known. Returns the status. */
+/* Prints the TAP plan at the end, when the number of tests is known. Returns the status. */
 static inline int ksft_end(void)
 {
 	printf("1..%u\n", ksft_test_num());

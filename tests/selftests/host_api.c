@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The s390 side of KVM's ioctls, as its first description had them: each is used with
- * KVM alone and with the module attached, and must do what it is said to do both times.
+ * Tests the s390 part of KVM's ioctls, as their first description lists them. Each ioctl
+ * must behave as described, with KVM alone and with the module attached.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include "diag_util.h"
 
-/* Where STORE STATUS puts what, from the beginning of a status area at 0x1200. */
+/* Offsets in the lowcore of fields that STORE STATUS fills. The status area is at 0x1200. */
 #define LC_ARCHMODE	163
 #define STATUS_AREA	0x1200
 #define STATUS_GPRS	0x1280
@@ -29,7 +29,7 @@
 
 static const char *setting;
 
-/* What an ioctl did: a value, or a negative errno; and more where there is more to say. */
+/* Reports one test; got is usually the return value of an ioctl or a negative errno. */
 static void expect(const char *what, long got, long expected)
 {
 	ksft_test_result(got == expected, "%s: %s: %ld\n", setting, what, got);
@@ -50,7 +50,7 @@ static void guest_code(void)
 	}
 }
 
-/* One of them is stored to. */
+/* The test stores to the first of these pages. */
 static uint8_t guest_pages[2][4096] __aligned(4096);
 
 static void test_kvm(void)
@@ -63,7 +63,8 @@ static void test_kvm(void)
 	       value(ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_S390_CSS_SUPPORT)), 1);
 	expect("KVM_CHECK_EXTENSION of ioeventfds",
 	       value(ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD)), 1);
-	expect("KVM_CHECK_EXTENSION of nothing", value(ioctl(kvm, KVM_CHECK_EXTENSION, 9999)), 0);
+	expect("KVM_CHECK_EXTENSION of an unknown capability",
+	       value(ioctl(kvm, KVM_CHECK_EXTENSION, 9999)), 0);
 	expect("KVM_GET_VCPU_MMAP_SIZE", value(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0)), 4096);
 	expect("KVM_GET_VCPU_MMAP_SIZE with an argument",
 	       value(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 1)), -EINVAL);
@@ -94,20 +95,23 @@ static void test_vm(void)
 	TEST_ASSERT(memory != MAP_FAILED, "mmap: %s", strerror(errno));
 	memory += -(uintptr_t)memory & (mb - 1);
 	expect("KVM_SET_USER_MEMORY_REGION", set_region(vm->fd, 0, 0, mb, memory), 0);
-	/* There could be but one, at address 0, once. */
-	expect("KVM_SET_USER_MEMORY_REGION of a second slot, apart",
+	/* KVM once supported only one slot, at address 0. */
+	expect("KVM_SET_USER_MEMORY_REGION of a second slot, not adjacent",
 	       set_region(vm->fd, 1, 16 * mb, mb, memory + mb), 0);
 	expect("KVM_SET_USER_MEMORY_REGION that begins within a segment",
 	       set_region(vm->fd, 2, 32 * mb, mb, memory + 2 * mb + 4096), -EINVAL);
 	vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
 	expect("KVM_CREATE_VCPU", vcpu >= 0, true);
-	expect("KVM_CREATE_VCPU of the same number", value(ioctl(vm->fd, KVM_CREATE_VCPU, 0)),
+	expect("KVM_CREATE_VCPU of an existing number", value(ioctl(vm->fd, KVM_CREATE_VCPU, 0)),
 	       -EEXIST);
 	close(vcpu);
 	kvm_vm_free(vm);
 }
 
-/* Stored by KVM, for the guest: see populate.c for what a store of its own can do here. */
+/*
+ * Lets KVM store to a page of the guest. The guest does not store itself, because its
+ * first store to a page can fail in the emulator: see populate.c.
+ */
 static long store_to(struct kvm_vcpu *vcpu, void *guest_page)
 {
 	uint64_t value_stored = 1;
@@ -132,7 +136,7 @@ static void test_dirty_log(void)
 	uint64_t page;
 	int i;
 
-	/* KVM takes the PSW over, and with it DAT, when the vCPU runs. */
+	/* KVM reads the PSW, and with it whether DAT is on, only when the vCPU runs. */
 	run_to_ucall(vcpu, &uc);
 	vm_mem_region_set_flags(vm, 0, KVM_MEM_LOG_DIRTY_PAGES);
 	kvm_vm_get_dirty_log(vm, 0, log);
@@ -141,11 +145,11 @@ static void test_dirty_log(void)
 	kvm_vm_get_dirty_log(vm, 0, log);
 	for (i = 0; i < 2; i++) {
 		page = addr_gva2gpa(vm, (vm_vaddr_t)guest_pages[i]) / 4096;
-		/* Bits count from the right within each byte. */
+		/* Within each byte, the rightmost bit stands for the lowest page. */
 		dirty[i] = log[page / 8] >> page % 8 & 1;
 	}
-	expect("KVM_GET_DIRTY_LOG: the page that was stored to", dirty[0], 1);
-	expect("KVM_GET_DIRTY_LOG: one that was not", dirty[1], 0);
+	expect("KVM_GET_DIRTY_LOG: the page with the store is dirty", dirty[0], 1);
+	expect("KVM_GET_DIRTY_LOG: the other page is clean", dirty[1], 0);
 	free(log);
 	kvm_vm_free(vm);
 }
@@ -166,18 +170,18 @@ static void test_floating_interrupts(void)
 	       inject(vm->fd, KVM_S390_INT_VIRTIO, 0, 0x1000), 0);
 	expect("KVM_S390_INTERRUPT, floating: service",
 	       inject(vm->fd, KVM_S390_INT_SERVICE, 0x1000, 0), 0);
-	expect("KVM_S390_INTERRUPT, floating: a program interruption is none",
+	expect("KVM_S390_INTERRUPT, floating: a program interruption is refused",
 	       inject(vm->fd, KVM_S390_PROGRAM_INT, 1, 0), -EINVAL);
-	expect("KVM_S390_INTERRUPT, floating: nor is an emergency signal",
+	expect("KVM_S390_INTERRUPT, floating: an emergency signal is refused",
 	       inject(vm->fd, KVM_S390_INT_EMERGENCY, 0, 0), -EINVAL);
-	expect("KVM_S390_INTERRUPT, of a CPU: virtio is none",
+	expect("KVM_S390_INTERRUPT, of a CPU: virtio is refused",
 	       inject(vcpu->fd, KVM_S390_INT_VIRTIO, 0, 0x1000), -EINVAL);
-	expect("KVM_S390_INTERRUPT, of a CPU: nor is service",
+	expect("KVM_S390_INTERRUPT, of a CPU: service is refused",
 	       inject(vcpu->fd, KVM_S390_INT_SERVICE, 0x1000, 0), -EINVAL);
 	kvm_vm_free(vm);
 }
 
-/* The new PSW that an interruption takes leads to a disabled wait that tells which. */
+/* Sets a new PSW to a disabled wait, whose address shows which interruption was taken. */
 static void set_new_psw(struct kvm_vm *vm, uint64_t at, uint64_t address)
 {
 	const struct psw psw = { PSW_MASK_NO_DAT | PSW_MASK_WAIT, address };
@@ -208,16 +212,16 @@ static void test_cpu_interrupts(void)
 
 	expect("KVM_S390_INTERRUPT, of a CPU: program interruption",
 	       inject(vcpu->fd, KVM_S390_PROGRAM_INT, 6, 0), 0);
-	expect("KVM_RUN: it is taken", run_to_wait(vcpu), PGM_NEW_AT);
+	expect("KVM_RUN: the program interruption is taken", run_to_wait(vcpu), PGM_NEW_AT);
 	memcpy(&code, addr_gpa2hva(vm, LC_PGM_CODE), sizeof(code));
-	expect("KVM_RUN: it is that one", code, 6);
+	expect("KVM_RUN: the program interruption has the code that was injected", code, 6);
 
 	expect("KVM_S390_INTERRUPT, of a CPU: restart", inject(vcpu->fd, KVM_S390_RESTART, 0, 0),
 	       0);
 	expect("KVM_RUN: the restart is taken", run_to_wait(vcpu), RESTART_AT);
 
 	vcpu_sregs_get(vcpu, &sregs);
-	/* Emergency signals come through. */
+	/* Enable emergency signals. */
 	sregs.crs[0] |= 0x4000;
 	vcpu_sregs_set(vcpu, &sregs);
 	vcpu->run->psw_mask = PSW_MASK_NO_DAT | PSW_MASK_WAIT | 0x0100000000000000UL;
@@ -225,16 +229,20 @@ static void test_cpu_interrupts(void)
 	       inject(vcpu->fd, KVM_S390_INT_EMERGENCY, 0, 0), 0);
 	expect("KVM_RUN: the emergency signal is taken", run_to_wait(vcpu), EMERGENCY_AT);
 
-	/* Only a CPU that is stopped has its prefix set; userspace has to be in charge. */
+	/*
+	 * Setting the MP state puts userspace in charge of the CPU states. KVM sets the
+	 * prefix only of a stopped CPU.
+	 */
 	vcpu_mp_state_set(vcpu, &state);
-	expect("KVM_S390_INTERRUPT, of a CPU: set prefix of one that operates",
+	expect("KVM_S390_INTERRUPT, of a CPU: set prefix is refused while it operates",
 	       inject(vcpu->fd, KVM_S390_SIGP_SET_PREFIX, PREFIX, 0), -EBUSY);
 	expect("KVM_S390_INTERRUPT, of a CPU: stop", inject(vcpu->fd, KVM_S390_SIGP_STOP, 0, 0),
 	       0);
 	vcpu->run->psw_mask = PSW_MASK_DAT;
 	vcpu->run->psw_addr = (uintptr_t)guest_code;
 	vcpu_run(vcpu);
-	expect("KVM_RUN: it ends with the stop", vcpu->run->exit_reason == KVM_EXIT_S390_SIEIC &&
+	expect("KVM_RUN: it returns with a stop intercept",
+	       vcpu->run->exit_reason == KVM_EXIT_S390_SIEIC &&
 	       vcpu->run->s390_sieic.icptcode == 0x28, true);
 	kvm_vm_free(vm);
 }
@@ -248,20 +256,20 @@ static void test_store_status(void)
 
 	memset(&regs, 0x5a, sizeof(regs));
 	vcpu_regs_set(vcpu, &regs);
-	expect("KVM_S390_STORE_STATUS, at no address",
+	expect("KVM_S390_STORE_STATUS, without an address",
 	       value(ioctl(vcpu->fd, KVM_S390_STORE_STATUS, KVM_S390_STORE_STATUS_NOADDR)), 0);
-	expect("KVM_S390_STORE_STATUS: the registers are in the lowcore, and how",
+	expect("KVM_S390_STORE_STATUS: the lowcore has the registers and the architecture mode",
 	       !memcmp(memory + STATUS_GPRS, &regs, sizeof(regs)) && memory[LC_ARCHMODE] == 1,
 	       true);
 	memset(memory + STATUS_GPRS, 0, sizeof(regs));
 	expect("KVM_S390_STORE_STATUS, prefixed",
 	       value(ioctl(vcpu->fd, KVM_S390_STORE_STATUS, KVM_S390_STORE_STATUS_PREFIXED)), 0);
-	/* The prefix is 0. */
+	/* The prefix is 0, so the prefix area is at address 0. */
 	expect("KVM_S390_STORE_STATUS: the registers are in the prefix area",
 	       !memcmp(memory + STATUS_GPRS, &regs, sizeof(regs)), true);
 	expect("KVM_S390_STORE_STATUS, at an address",
 	       value(ioctl(vcpu->fd, KVM_S390_STORE_STATUS, STATUS_AT)), 0);
-	expect("KVM_S390_STORE_STATUS: the registers are there",
+	expect("KVM_S390_STORE_STATUS: the registers are at that address",
 	       !memcmp(memory + STATUS_AT + STATUS_GPRS - STATUS_AREA, &regs, sizeof(regs)),
 	       true);
 	expect("KVM_S390_STORE_STATUS outside of memory",
@@ -296,14 +304,15 @@ static void test_registers(void)
 	vcpu_fpu_get(vcpu, &fpu_out);
 	expect("KVM_SET_FPU, KVM_GET_FPU", memcmp(&fpu, &fpu_out, sizeof(fpu)), 0);
 
-	expect("KVM_RUN: a notification that nobody takes, then a breakpoint",
+	expect("KVM_RUN: an exit for a notification without a device, then a breakpoint",
 	       run_to_ucall(vcpu, &uc), 1);
 	expect("KVM_S390_SET_INITIAL_PSW of a CPU that operates",
 	       value(ioctl(vcpu->fd, KVM_S390_SET_INITIAL_PSW, &psw)), -EBUSY);
 	expect("KVM_S390_INITIAL_RESET", value(ioctl(vcpu->fd, KVM_S390_INITIAL_RESET, 0)), 0);
 	vcpu_sregs_get(vcpu, &sregs_out);
-	expect("KVM_S390_INITIAL_RESET: control register 0", sregs_out.crs[0], 0xe0);
-	expect("KVM_S390_INITIAL_RESET: the PSW", vcpu->run->psw_addr | vcpu->run->psw_mask, 0);
+	expect("KVM_S390_INITIAL_RESET: control register 0 is reset", sregs_out.crs[0], 0xe0);
+	expect("KVM_S390_INITIAL_RESET: the PSW is reset",
+	       vcpu->run->psw_addr | vcpu->run->psw_mask, 0);
 	kvm_vm_free(vm);
 }
 
@@ -321,7 +330,7 @@ static void test_initial_psw(void)
 	expect("KVM_S390_SET_INITIAL_PSW of a stopped CPU",
 	       value(ioctl(vcpu->fd, KVM_S390_SET_INITIAL_PSW, &psw)), 0);
 	vcpu_mp_state_set(vcpu, &operating);
-	expect("KVM_RUN: it goes on from there", run_to_ucall(vcpu, &uc), 1);
+	expect("KVM_RUN: the CPU starts at that PSW", run_to_ucall(vcpu, &uc), 1);
 	kvm_vm_free(vm);
 }
 

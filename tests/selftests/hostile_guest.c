@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest that executes random DIAGNOSE instructions with random registers: first each
- * result is compared with what the table of behaviour says; then a thread of this
- * program overwrites the registers in kvm_run meanwhile, and what is left to be asked is
- * that nothing is lost and nothing else happens.
- *
  * hostile_guest [SEED]
  *
- * The guest is a stream of blocks that this program writes: load all registers, one
- * DIAGNOSE, store r2. Nothing in it depends on a register that was there before, and it
- * stores to fixed places only, so overwritten registers cannot make it harm itself.
+ * A guest executes random DIAGNOSE instructions with random registers. The first two
+ * parts of the test compare each result with the table "Who answers what" of README.md.
+ * In the other two parts, a thread of this program overwrites the registers in kvm_run
+ * at the same time. These parts check only that no notification is lost and that
+ * nothing unexpected happens.
+ *
+ * The guest's code is a stream of blocks that this program writes. Each block loads all
+ * registers, executes one DIAGNOSE and stores r2. A block depends on no earlier register
+ * and stores to a fixed address, so overwritten registers cannot make the guest harm
+ * itself.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -36,7 +38,7 @@ struct block {
 	uint16_t nopr;
 };
 
-/* In the guest at the same addresses as here. */
+/* These have the same addresses in the guest as in this program. */
 static struct block code[BLOCKS + 1] __aligned(4096);
 static uint64_t regs[BLOCKS][16] __aligned(4096);
 static uint64_t results[BLOCKS] __aligned(4096);
@@ -56,7 +58,7 @@ static uint64_t rng(void)
 	return rng_state * 0x2545f4914f6cdd1dULL;
 }
 
-/* One of n, without a division. */
+/* Returns a random number below n. Uses no division. */
 static unsigned int pick(unsigned int n)
 {
 	return (rng() >> 32) * n >> 32;
@@ -67,7 +69,7 @@ static bool chance(unsigned int percent)
 	return pick(100) < percent;
 }
 
-/* Values on which a handler might trip, among those that mean nothing. */
+/* Returns a random value. Boundary values, which a handler may get wrong, are frequent. */
 static uint64_t wild(void)
 {
 	switch (pick(8)) {
@@ -97,7 +99,7 @@ static uint16_t random_code(void)
 	return chance(60) ? known[pick(ARRAY_SIZE(known))] : rng();
 }
 
-/* An instruction for the function code; sets the register that it takes as a base. */
+/* Returns a DIAGNOSE with this function code. Sets the base register if it uses one. */
 static uint32_t random_diag(uint64_t *r, uint16_t function)
 {
 	uint32_t insn = 0x83000000 | pick(256) << 16;
@@ -146,14 +148,20 @@ static void random_block(struct block *b, int i)
 	relative(b->larl_r1, 0xc010, &code[i].larl_r1, regs[i]);
 	memcpy(b->lmg_r0_r15, (uint16_t[]){ 0xeb0f, 0x1000, 0x0004 }, sizeof(b->lmg_r0_r15));
 	b->diag = random_diag(r, random_code());
-	/* Left to KVM, it could discard the guest's page tables: with this it is refused. */
+	/*
+	 * KVM's handler of 0x10 could discard the guest's page tables, but it refuses an odd
+	 * address in R1.
+	 */
 	if (function_of(b, r) == 0x10)
 		r[b->diag >> 20 & 0xf] |= 1;
 	relative(b->stgrl_r2, 0xc42b, &code[i].stgrl_r2, &results[i]);
 	b->nopr = 0x0700;
 }
 
-/* A new stream, and a new lowcore: a code left to KVM may have discarded the old ones. */
+/*
+ * Writes a new stream, and the lowcore's new PSW: one of KVM's handlers may have
+ * discarded their pages.
+ */
 static void new_stream(void)
 {
 	const struct psw pgm = { PSW_MASK_NO_DAT | PSW_MASK_WAIT, AT_PGM };
@@ -163,7 +171,7 @@ static void new_stream(void)
 		random_block(&code[i], i);
 		results[i] = 0;
 	}
-	/* The end, told from the others by where it is. */
+	/* The DIAGNOSE that ends the stream is recognised by its address. */
 	code[BLOCKS] = (struct block){ .larl_r1 = { 0x8300, 0x0501 } };
 	sync_global_to_guest(vm, code);
 	sync_global_to_guest(vm, regs);
@@ -171,18 +179,18 @@ static void new_stream(void)
 	memcpy(addr_gpa2hva(vm, LC_PGM_NEW_PSW), &pgm, sizeof(pgm));
 }
 
-/* What the table says of a block. */
+/* Returns the device that must be signalled for these registers, or -1 for none. */
 static int device_of(const uint64_t *r)
 {
 	uint32_t schid = r[2];
 
 	if (r[1] != 3 || schid < SCHID(0) || schid >= SCHID(SUBCHANNELS) || r[3] >= QUEUES)
 		return -1;
-	/* Registered in this order, so this is the slot on the bus as well. */
+	/* Devices are registered in this order, so this is also the slot on the bus. */
 	return (schid - SCHID(0)) * QUEUES + r[3];
 }
 
-/* Which block's DIAGNOSE is right before that address; -1: none. */
+/* Returns the block whose DIAGNOSE is directly before this address, or -1 for none. */
 static int block_before(uint64_t psw_addr)
 {
 	uint64_t offset = psw_addr - (uintptr_t)&code[0].stgrl_r2;
@@ -192,10 +200,10 @@ static int block_before(uint64_t psw_addr)
 	return offset / sizeof(struct block);
 }
 
-/* What has happened in one part of the test. */
+/* Events of one part of the test. */
 static struct {
-	uint64_t exits;			/* at the DIAGNOSE of a block */
-	uint64_t ends;			/* at the one at the end */
+	uint64_t exits;			/* exits at the DIAGNOSE of a block */
+	uint64_t ends;			/* exits at the DIAGNOSE that ends the stream */
 	uint64_t interruptions;		/* program interruptions */
 	uint64_t resets;		/* KVM_EXIT_S390_RESET */
 	uint64_t events[SUBCHANNELS * QUEUES];
@@ -209,7 +217,7 @@ static struct {
 			snprintf(seen.first_wrong, sizeof(seen.first_wrong), __VA_ARGS__); \
 	} while (0)
 
-/* How a block has ended, if it was not by going on to the next one. */
+/* How a block ended: it went on to the next one, exited, or was interrupted. */
 enum ending { WENT_ON, EXITED, INTERRUPTED };
 
 static void continue_at(const void *address)
@@ -219,8 +227,8 @@ static void continue_at(const void *address)
 }
 
 /*
- * Runs until something happens. Returns the number of the block that it happened at, and
- * goes on behind it the next time; BLOCKS at the end of the stream.
+ * Runs the vCPU until its next exit. Returns the number of the block that has caused it,
+ * or BLOCKS at the end of the stream. The next call continues after that block.
  */
 static int run_on(enum ending *ending)
 {
@@ -236,17 +244,17 @@ static int run_on(enum ending *ending)
 		return block_before(run->psw_addr);
 	}
 	if (run->exit_reason != KVM_EXIT_S390_SIEIC) {
-		wrong("exit for reason %u", run->exit_reason);
+		wrong("unexpected exit, reason %u", run->exit_reason);
 		return BLOCKS;
 	}
 	if (at_wait(vcpu, AT_PGM)) {
 		seen.interruptions++;
 		*ending = INTERRUPTED;
 		memcpy(&old, addr_gpa2hva(vm, LC_PGM_OLD_PSW), sizeof(old));
-		/* Behind the DIAGNOSE, or anywhere in a block that was made to fail. */
+		/* old.addr is after the DIAGNOSE, or in a block with overwritten registers. */
 		i = (old.addr - (uintptr_t)code) / sizeof(struct block);
 		if (old.addr < (uintptr_t)code || i >= BLOCKS) {
-			wrong("program interruption at %#lx", old.addr);
+			wrong("program interruption outside the stream, at %#lx", old.addr);
 			return BLOCKS;
 		}
 		continue_at(&code[i + 1]);
@@ -260,7 +268,7 @@ static int run_on(enum ending *ending)
 	if (run->s390_sieic.icptcode != ICPT_INSTRUCTION || i < 0 ||
 	    run->s390_sieic.ipa != code[i].diag >> 16 ||
 	    run->s390_sieic.ipb != code[i].diag << 16) {
-		wrong("exit %u of %04x %08x at %#llx", run->s390_sieic.icptcode,
+		wrong("unexpected intercept %u: %04x %08x at %#llx", run->s390_sieic.icptcode,
 		      run->s390_sieic.ipa, run->s390_sieic.ipb, run->psw_addr);
 		return BLOCKS;
 	}
@@ -268,7 +276,7 @@ static int run_on(enum ending *ending)
 	return i;
 }
 
-/* Compares a block that nobody has disturbed with the table. */
+/* Compares the result of a block with the table; no thread overwrites registers here. */
 static void judge(int i, enum ending ending, bool claim_all, uint64_t *expected_events)
 {
 	const uint64_t *r = regs[i];
@@ -277,7 +285,7 @@ static void judge(int i, enum ending ending, bool claim_all, uint64_t *expected_
 
 	if (function != 0x500) {
 		if (claim_all && ending != EXITED)
-			wrong("0x%x did not exit", function);
+			wrong("function code 0x%x did not exit", function);
 		return;
 	}
 	if (device >= 0) {
@@ -298,7 +306,7 @@ static void take_events(void)
 		seen.events[i] += eventfd_take(fds[i]);
 }
 
-/* One new stream, from its beginning to its end. */
+/* Writes a new stream, and runs it from its beginning to its end. */
 static void run_stream(bool checked, bool claim_all)
 {
 	static enum ending endings[BLOCKS];
@@ -343,7 +351,7 @@ static void *scribble(void *unused)
 		state ^= state << 13;
 		state ^= state >> 7;
 		state ^= state << 17;
-		/* Now and then something that looks right. */
+		/* Half of the values are small, so that some of them are valid. */
 		gprs[state & 15] = state & 16 ? state : state >> 60;
 		scribbles++;
 	}
@@ -353,14 +361,14 @@ static void *scribble(void *unused)
 static uint64_t run_part(const char *param, bool scribbled)
 {
 	bool claim_all = !strcmp(param, "claim=all");
-	const char *with = scribbled ? "registers overwritten" : "each compared with the table";
+	const char *with = scribbled ? "registers overwritten" : "results compared";
 	uint64_t intercepts, events = 0, forwarded, served, exits, left;
 	pthread_t thread;
 	int i;
 
 	memset(&seen, 0, sizeof(seen));
 	module_attach(param);
-	/* Of its own, or else it would be older than the module. */
+	/* Each part has its own VM, because an existing one would be older than the module. */
 	vm = __vm_create_with_one_vcpu(&vcpu, 512, code);
 	vcpu_enable_cap(vcpu, KVM_CAP_S390_CSS_SUPPORT, 0);
 	for (i = 0; i < SUBCHANNELS * QUEUES; i++)
@@ -389,11 +397,12 @@ static uint64_t run_part(const char *param, bool scribbled)
 	served = module_counted("served");
 	forwarded = module_counted("forwarded");
 	ksft_test_result(!seen.wrong, "%s, %s: %" PRIu64 " intercepts, %" PRIu64
-			 " not as allowed%s%s\n", param, with, intercepts, seen.wrong,
+			 " of them wrong%s%s\n", param, with, intercepts, seen.wrong,
 			 seen.wrong ? ", the first: " : "", seen.first_wrong);
 	ksft_test_result(served == events && !module_counted("bus_gone"),
-			 "%s, %s: %" PRIu64 " served = counts of eventfds\n", param, with, served);
-	/* KVM leaves some of its own codes to userspace as well. */
+			 "%s, %s: %" PRIu64 " served, all counted by eventfds\n", param, with,
+			 served);
+	/* KVM's own handlers leave some DIAGNOSEs to userspace as well. */
 	exits = seen.exits + seen.ends;
 	left = module_counted("left_to_kvm");
 	ksft_test_result(forwarded <= exits && forwarded + left >= exits && !(claim_all && left),
@@ -413,7 +422,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_print_msg("seed %" PRIu64 "\n", seed);
-	/* The generator's only fixed point is 0. */
+	/* From 0, the generator would produce only zeros. */
 	rng_state = seed ?: 1;
 	intercepts = run_part("claim=all", false);
 	intercepts += run_part("claim=0x500", false);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest that issues the same DIAGNOSEs for each line on standard input: says
- * "vm <pid>-<fd>" when the VM is there and "issued <number>" each time. The VM goes
- * when the input ends.
+ * Runs a VM whose guest issues the same list of DIAGNOSEs for each line on standard
+ * input. Prints "vm <pid>-<fd>" when the VM exists, and "issued <number>" after each
+ * list. Destroys the VM when the input ends.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -26,7 +26,7 @@ static const struct {
 	{ .code = 0x501, .times = 2 },
 	{ .code = 0x288, .times = 3 },
 	{ .code = 0x44, .times = 1 },
-	/* Directed to this vCPU. */
+	/* A yield that is directed to this vCPU. */
 	{ .code = 0x9c, .times = 2 },
 	{ .code = 0x500, .times = 5, .problem_state = true },
 };
@@ -44,7 +44,7 @@ static void issue(struct kvm_vcpu *vcpu, size_t i)
 	vcpu_execute(vcpu, 0x83000000 | list[i].code, gprs, list[i].problem_state);
 	TEST_ASSERT(at_diagnose(vcpu, list[i].code) ||
 		    at_wait(vcpu, list[i].problem_state ? AT_PGM : AT_DONE),
-		    "0x%x: exit for reason %u", list[i].code, vcpu->run->exit_reason);
+		    "0x%x: unexpected exit, reason %u", list[i].code, vcpu->run->exit_reason);
 }
 
 int main(void)

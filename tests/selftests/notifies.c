@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A VM whose guest notifies without end, queue 0 and queue 1 in turn; only the
- * former has an ioeventfd. After SIGTERM it says how many notifications there
- * were and where they went, and exits with 0 if none was lost.
+ * Runs a VM whose guest notifies queue 0 and queue 1 in turn, until SIGTERM. Only queue 0
+ * has an ioeventfd. At SIGTERM, the program prints the numbers of notifications, eventfd
+ * counts and exits. It exits with 0 if no notification was lost.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -48,7 +48,7 @@ int main(void)
 	guest_stop = addr_gva2hva(vm, (vm_vaddr_t)&stop);
 	sigaction(SIGTERM, &term, NULL);
 	exits = run_to_ucall(vcpu, &uc);
-	TEST_ASSERT(uc.cmd == UCALL_DONE, "the guest ends with %lu", uc.cmd);
+	TEST_ASSERT(uc.cmd == UCALL_DONE, "the guest ended with ucall %lu", uc.cmd);
 	sync_global_from_guest(vm, issued);
 	events = eventfd_take(fd);
 	printf("%" PRIu64 " notifications, %" PRIu64 " events, %" PRIu64 " exits\n", issued, events,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two vCPUs notify while one thread registers and unregisters devices as fast as it
- * can and another one loads and unloads the module. In the end each DIAGNOSE that a
- * guest has executed is one eventfd count or one exit, of the queue it was for.
+ * Two vCPUs notify. At the same time, one thread registers and unregisters devices as
+ * fast as it can, and another thread loads and unloads the module. At the end, each
+ * DIAGNOSE of the guest must be accounted for by one eventfd count or one exit of its
+ * queue.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,18 +22,19 @@
 #define CYCLES		200
 
 /*
- * Slots of the bus: a device that comes and goes, so that all above move; the queues
- * that are always there; and one more that comes and goes, the same for both vCPUs.
+ * SCHID_BELOW comes and goes, which moves all slots above it. SCHID has QUEUES queues
+ * that are always registered, and queue FLAPPING, which comes and goes. Both vCPUs
+ * notify the same queues.
  */
 #define SCHID_BELOW	0x00010001U
 #define SCHID		0x00010005U
 #define QUEUES		3
 #define FLAPPING	QUEUES
 
-/* Every so many notifications one is for the queue that comes and goes. */
+/* One of this many notifications is for the queue that comes and goes. */
 #define FLAPPING_EVERY	16
 
-/* Written by one vCPU each. */
+/* Each vCPU writes only its own element. */
 static struct {
 	uint64_t issued[QUEUES + 1];
 } __aligned(256) guest[VCPUS];
@@ -54,7 +56,7 @@ static void guest_code(uint64_t id)
 struct thread {
 	pthread_t thread;
 	struct kvm_vcpu *vcpu;
-	uint64_t exits[QUEUES + 1];	/* read by others before it has ended */
+	uint64_t exits[QUEUES + 1];	/* by queue */
 	bool wrong_exit;
 };
 
@@ -93,8 +95,8 @@ static void *run_devices(void *unused)
 }
 
 /*
- * Each load and unload waits for several grace periods of RCU. Expedited, they are over
- * sooner, so that the module comes and goes as fast as it can.
+ * Each load and unload waits for several RCU grace periods. Expedited grace periods are
+ * shorter, so the module is loaded and unloaded more often.
  */
 static void expedite_rcu(const char *value)
 {
@@ -121,7 +123,10 @@ static uint64_t issued_all(void)
 	return sum;
 }
 
-/* Waits until both vCPUs and the devices have gone on. False when one does not. */
+/*
+ * Waits until the vCPUs have issued this many notifications and the devices have changed
+ * once. Returns false if that does not happen within the limit.
+ */
 static bool all_go_on(uint64_t notifications, uint64_t limit_s)
 {
 	uint64_t issued_goal = issued_all() + notifications;
@@ -168,7 +173,7 @@ int main(void)
 	for (cycle = 0; went_on && (cycle < CYCLES || issued_all() < NOTIFICATIONS); cycle++) {
 		went_on = all_go_on(10, 60);
 		module_attach("");
-		/* So many that all are issued by the time that the cycles are done. */
+		/* After CYCLES cycles, this adds up to NOTIFICATIONS. */
 		went_on = went_on && all_go_on(NOTIFICATIONS / CYCLES, 120);
 		served += module_counted("served");
 		searched += module_counted("served_search");
@@ -194,22 +199,22 @@ int main(void)
 		queue_exits = threads[0].exits[i] + threads[1].exits[i];
 		events += queue_events;
 		exits += queue_exits;
-		/* The queues that are always there never need userspace. */
+		/* A queue that is always registered never causes an exit. */
 		each_right = each_right && issued(i) == queue_events + queue_exits &&
 			     (i == FLAPPING || !queue_exits);
 	}
 	ksft_test_result(went_on && cycle >= CYCLES && all >= NOTIFICATIONS,
-			 "guests go on: %" PRIu64 " notifications, %d loads and unloads, %" PRIu64
-			 " rounds of devices\n", all, cycle, device_cycles);
+			 "guest makes progress: %" PRIu64 " notifications, %d loads and unloads, %"
+			 PRIu64 " device changes\n", all, cycle, device_cycles);
 	ksft_test_result(took_part && searched && no_device,
-			 "the module took part in every cycle: served %" PRIu64 " (%" PRIu64
+			 "the module answers in every cycle: served %" PRIu64 " (%" PRIu64
 			 " by search), forwarded %" PRIu64 "\n", served, searched, no_device);
 	ksft_test_result(all == events + exits,
-			 "each is accounted for: %" PRIu64 " = %" PRIu64 " counts of eventfds + %"
-			 PRIu64 " exits\n", all, events, exits);
-	ksft_test_result(each_right, "each of its own queue\n");
+			 "each notification is accounted for: %" PRIu64 " = %" PRIu64
+			 " eventfd counts + %" PRIu64 " exits\n", all, events, exits);
+	ksft_test_result(each_right, "each notification is accounted to its own queue\n");
 	ksft_test_result(one && !eventfd_take(fd_below),
-			 "nothing else: no other exit, no count of a device that nobody notified\n");
+			 "no other exit, and no eventfd count of a device that was not notified\n");
 	expedite_rcu("0");
 	kvm_vm_free(vm);
 	return ksft_end();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Linked in place of mmap() to what uses kvm_util: has the host provide a guest's memory
- * at once. In Hercules a guest's first store into a page may reach the guest as a
- * protection exception instead of its host.
+ * Replaces mmap() in programs that use kvm_util, so that the host provides a guest's
+ * memory at once. In Hercules, a guest's first store to a page can cause a protection
+ * exception in the guest instead of a fault in its host.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-/* Some test maps more than there is, and stores to none of it. */
+/* Larger mappings stay as they are: one test maps more memory than the host has. */
 #define LIMIT	(64UL << 20)
 
 void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);

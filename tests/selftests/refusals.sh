@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs on the host. What must be refused at load is refused with the right
-# errno, one clear line in the kernel log and nothing attached. Speaks TAP.
+# Runs on the host. Tests each case in which the module must refuse to load: insmod
+# fails with the right errno, the kernel log gets one clear line, and nothing is
+# attached. The output is TAP.
 
 . ./tap.sh
 patched=/sys/kernel/tracing/enabled_functions
@@ -17,7 +18,7 @@ refused()
 	busybox insmod "$@" 2> /dev/null
 	rc=$?
 	log=$(dmesg | grep 'kvm_s390_diag: ')
-	# The message names what is wrong, and more than once only if insmod tried twice.
+	# insmod may try twice, so the one message may be there twice.
 	ours=$(echo "$log" | grep -v 'invalid for parameter' | sed 's/^[^]]*\] //' | sort -u)
 	if [ $rc != "$errno" ]; then
 		result "$what" "insmod exits with $rc instead of errno $errno"
@@ -54,13 +55,13 @@ for good in all 0x500 0x0,0x500,0xffff; do
 	if [ "$(cat /sys/module/kvm_s390_diag/parameters/claim)" = $good ]; then
 		result "claim=$good can be read in /sys/module"
 	else
-		result "claim=$good can be read in /sys/module" "it cannot"
+		result "claim=$good can be read in /sys/module" "another value is there"
 	fi
 	rmmod kvm_s390_diag
 done
 
 insmod occupy.ko
-refused "function taken" $EBUSY "a BPF fentry program), a livepatch or a kprobe" $module
+refused "function occupied" $EBUSY "a BPF fentry program), a livepatch or a kprobe" $module
 rmmod occupy
 
 echo 0 > /proc/sys/kernel/ftrace_enabled
@@ -72,13 +73,13 @@ refused "kernel without direct calls" $EOPNOTSUPP "this kernel has no ftrace dir
 
 insmod $module
 if (echo 0 > /proc/sys/kernel/ftrace_enabled) 2> /dev/null; then
-	result "ftrace_enabled=0 is refused while attached" "it is not"
+	result "ftrace_enabled=0 is refused while attached" "it is accepted"
 	echo 1 > /proc/sys/kernel/ftrace_enabled
 else
 	result "ftrace_enabled=0 is refused while attached"
 fi
 if rmmod kvm 2> /dev/null; then
-	result "kvm.ko is pinned while attached" "it is not"
+	result "kvm.ko is pinned while attached" "rmmod kvm succeeds"
 else
 	result "kvm.ko is pinned while attached"
 fi
@@ -92,9 +93,9 @@ modprobe kvm
 
 insmod $module && rmmod kvm_s390_diag
 if [ $? = 0 ]; then
-	result "after all of this it loads and unloads"
+	result "the module loads and unloads after all refusals"
 else
-	result "after all of this it loads and unloads" "it does not"
+	result "the module loads and unloads after all refusals" "insmod or rmmod fails"
 fi
 
 tap_end

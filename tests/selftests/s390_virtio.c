@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The older virtio transport, whole: subcodes 0 (notify, early text), 1 (reset) and 2
- * (set status) of function 0x500, and external interrupt 0x2603 back to the guest. All of
- * it is for userspace, which is this program; the module must pass it on untouched.
+ * Tests the whole older virtio transport: subcodes 0 (notify, early text), 1 (reset) and
+ * 2 (set status) of function 0x500, and external interrupt 0x2603 to the guest. Userspace,
+ * which is this program, implements the transport. The module must forward each call
+ * unchanged.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +22,7 @@
 #define SET_STATUS	2
 
 #define EXT_VIRTIO	0x2603
-/* In the place of the CPU's address. */
+/* The interrupt stores it where other external interrupts store the address of a CPU. */
 #define SUBCODE_VIRTIO	0x0d00
 
 #define PSW_MASK_EXT	0x0100000000000000UL
@@ -30,26 +31,26 @@
 #define RING_ENTRIES	16
 #define RING_ALIGN	4096
 
-/* Device descriptors follow one another in the page above the guest's memory. */
+/* The device descriptors follow one another in the page above the guest's memory. */
 struct device_desc {
 	uint8_t type;		/* 0 ends the list */
 	uint8_t num_vq;
-	uint8_t feature_len;	/* in bytes; that many are offered, that many acknowledged */
+	uint8_t feature_len;	/* bytes of each feature bitmap: offered, acknowledged */
 	uint8_t config_len;
 	uint8_t status;
-	uint8_t config[];	/* virtqueues, features twice, configuration */
+	uint8_t config[];	/* virtqueues, both feature bitmaps, configuration */
 };
 
 struct vq_config {
-	uint64_t token;		/* of the guest, comes back with the interrupt */
-	uint64_t address;	/* of the ring, above the guest's memory as well */
+	uint64_t token;		/* chosen by the guest, returned with the interrupt */
+	uint64_t address;	/* of the ring, which is also above the guest's memory */
 	uint16_t num;
 };
 
 #define TRANSMIT	1	/* the console's second queue */
 #define TOKEN		0x7000001234567000UL
 
-/* The guest's lowcore, once more, where no pointer looks like NULL. */
+/* A second mapping of the guest's lowcore, because a pointer to address 0 would be NULL. */
 #define LOWCORE		0x7000000UL
 
 static const char early_text[] = "early text of the guest";
@@ -61,7 +62,7 @@ static size_t desc_size(const struct device_desc *d)
 	       d->config_len;
 }
 
-/* Guest */
+/* Guest code */
 
 static __always_inline uint64_t guest_real(const void *p)
 {
@@ -71,7 +72,7 @@ static __always_inline uint64_t guest_real(const void *p)
 	return real;
 }
 
-/* Enables the interrupt, and waits for it. */
+/* Enables the external interrupt, and waits for it. */
 static void guest_wait(void)
 {
 	struct psw wait = { PSW_MASK_DAT | PSW_MASK_EXT | PSW_MASK_WAIT, 0 };
@@ -82,7 +83,7 @@ static void guest_wait(void)
 	cr0 |= CR0_SERVICE;
 	asm volatile("lctlg 0,0,%0" : : "Q" (cr0));
 	new->mask = PSW_MASK_DAT;
-	/* The interrupt's new PSW leads to where the wait ends. */
+	/* With the interrupt's new PSW, the guest continues after the wait. */
 	asm volatile("	larl	1,0f\n"
 		     "	stg	1,8(%0)\n"
 		     "	lpswe	%1\n"
@@ -134,13 +135,13 @@ static void guest_code(uint64_t memory_size)
 	GUEST_DONE();
 }
 
-/* Userspace's side */
+/* Userspace */
 
 struct vmm {
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpu;
 	uint64_t memory_size;
-	uint64_t console;		/* where its descriptor is */
+	uint64_t console;		/* address of its descriptor */
 	char early[64], sent[64];
 	uint8_t statuses[3];
 	int status_calls, notifications, resets, unknown;
@@ -172,7 +173,7 @@ static void put_devices(struct vmm *v)
 	}
 }
 
-/* Takes what the guest has sent, and tells it so by an interrupt. */
+/* Takes the buffer that the guest has sent, and interrupts the guest. */
 static void serve_ring(struct vmm *v)
 {
 	struct vq_config *vq = transmit_queue(v);
@@ -224,7 +225,7 @@ static void test_transport(const char *title, const char *param)
 
 	if (param)
 		module_attach(param);
-	/* Without CSS support, as a VM with this transport is. */
+	/* A VM with this transport has no CSS support. */
 	v.vm = vm_create_with_one_vcpu(&v.vcpu, guest_code);
 	v.memory_size = memslot2region(v.vm, 0)->region.memory_size;
 	vm_userspace_mem_region_add(v.vm, VM_MEM_SRC_ANONYMOUS, v.memory_size, 1, 256, 0);
@@ -243,14 +244,14 @@ static void test_transport(const char *title, const char *param)
 	if (uc.cmd == UCALL_ABORT)
 		ksft_print_msg("%s: %s, values %#lx %#lx\n", title, (char *)uc.args[0],
 			       uc.args[3], uc.args[4]);
-	ksft_test_result(uc.cmd == UCALL_DONE && !v.unknown, "%s: the guest comes to its end\n",
+	ksft_test_result(uc.cmd == UCALL_DONE && !v.unknown, "%s: the guest completes its test\n",
 			 title);
 	ksft_test_result(!strcmp(v.early, early_text), "%s: early text: '%s'\n", title, v.early);
 	ksft_test_result(v.status_calls == 3 && v.statuses[0] == 1 && v.statuses[1] == 3 &&
-			 v.statuses[2] == 7, "%s: the device's status is set, step by step\n",
-			 title);
+			 v.statuses[2] == 7,
+			 "%s: the guest sets the device's status in three steps\n", title);
 	ksft_test_result(v.notifications == 1 && !strcmp(v.sent, sent_text),
-			 "%s: arrived: '%s'\n", title, v.sent);
+			 "%s: text through the virtqueue: '%s'\n", title, v.sent);
 	ksft_test_result(v.resets == 1, "%s: the device is reset\n", title);
 	ksft_test_result(calls == 6 && counted == (param ? calls : 0),
 			 "%s: %lu hypercalls, %lu forwarded by the module\n", title, calls,

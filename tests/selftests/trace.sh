@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs on the host. Trace events against the counters and against what the guest
-# has issued; KVM's own event with the module against without. Speaks TAP.
+# Runs on the host. Compares the module's trace events with the counters and with the
+# DIAGNOSEs that a guest has issued. Compares KVM's own events with and without the
+# module. The output is TAP.
 #
-# What it takes is ./issue: a program with one VM that says "vm <pid>-<fd>", and for
-# each line on its input issues the same DIAGNOSEs and says "issued <number>".
+# The guest runs in ./issue, a program with one VM. It prints "vm <pid>-<fd>". For each
+# line on its input, it issues the same DIAGNOSEs and prints "issued <number>".
 
 . ./tap.sh
 tracing=/sys/kernel/tracing
@@ -15,7 +16,7 @@ folder=/sys/kernel/debug/kvm/kvm-s390-diag
 module=kvm-s390-diag.ko
 work=/tmp/trace.$$
 
-# A guest on descriptors 4 and 5, and the name of its VM.
+# Starts ./issue with its input on descriptor 4 and its output on 5. Sets $vm.
 start_guest()
 {
 	mkfifo $work.in $work.out
@@ -43,21 +44,21 @@ clear_trace()
 	echo > $tracing/trace
 }
 
-# Function codes that KVM's event has named, with how often.
+# Prints each function code in KVM's events, and the number of its events.
 kvms_events()
 {
 	sed -n 's/.*kvm_s390_handle_diag: .*handle diagnose call \([0-9a-f]*\) .*/\1/p' \
 		$tracing/trace | sort | uniq -c | awk '{ print $2, $1 }'
 }
 
-# Outcomes that this module's event has named, with how often.
+# Prints each outcome in this module's events, and the number of its events.
 our_events()
 {
 	sed -n "s/.* kvm_s390_diag: vm ${1:-[0-9]*} .* outcome \([a-z_]*\)\$/\1/p" \
 		$tracing/trace | sort | uniq -c | awk '{ print $2, $1 }'
 }
 
-# Lines of a file of counters that are not 0, in the same way.
+# Prints the counters of a file that are not 0, in the same format.
 counted()
 {
 	awk '$2 { print }' "$folder/$1" | sort
@@ -85,21 +86,22 @@ clear_trace
 issue
 alone=$(kvms_events)
 privileged=5
-same "KVM alone: an event for each DIAGNOSE but the privileged ones" \
+same "KVM alone: an event for each DIAGNOSE except the privileged ones" \
 	$((issued - privileged)) "$(echo "$alone" | awk '{ sum += $2 } END { print sum }')"
 
-# The same VM, which is older then
+# The same VM, which is now older than the module
 insmod $module
 clear_trace
 issue
 same "older VM: KVM's events are the same with the module" "$alone" "$(kvms_events)"
-same "older VM: all is counted" "$issued" "$(sum total)"
-result "older VM: has its file now" "$(wait_until [ -e $folder/$vm ] || echo "$folder/$vm is missing")"
-same "older VM: counted there" "$(counted total)" "$(counted "$vm")"
+same "older VM: every intercept is counted" "$issued" "$(sum total)"
+result "older VM: its file exists now" \
+	"$(wait_until [ -e $folder/$vm ] || echo "$folder/$vm is missing")"
+same "older VM: its file has the same counts as the total" "$(counted total)" "$(counted "$vm")"
 end_guest
-result "the file goes with the VM" \
+result "the file disappears with the VM" \
 	"$(wait_until [ ! -e $folder/$vm ] || echo "$folder/$vm is still there")"
-same "the total keeps what it had" "$issued" "$(sum total)"
+same "the total keeps the counts of the VM" "$issued" "$(sum total)"
 rmmod kvm_s390_diag
 
 for claim in all 0x500 0x501; do
@@ -111,9 +113,9 @@ for claim in all 0x500 0x501; do
 		"$(ls /sys/kernel/debug/kvm | grep "^${vm%-*}-")"
 	clear_trace
 	issue
-	same "claim=$claim: KVM's events are the same" "$alone" "$(kvms_events)"
-	same "claim=$claim: none of this module's where they are off" "" "$(our_events)"
-	same "claim=$claim: all is counted" "$issued" "$(sum total)"
+	same "claim=$claim: KVM's events are the same as with KVM alone" "$alone" "$(kvms_events)"
+	same "claim=$claim: none of this module's events while they are disabled" "" "$(our_events)"
+	same "claim=$claim: every intercept is counted" "$issued" "$(sum total)"
 
 	echo 0 > $kvms/enable
 	echo 1 > $ours/enable
@@ -122,18 +124,20 @@ for claim in all 0x500 0x501; do
 	issue
 	same "claim=$claim: an event for each intercept" "$issued" \
 		"$(our_events | awk '{ sum += $2 } END { print sum }')"
-	same "claim=$claim: none of KVM's where they are off" "" "$(kvms_events)"
-	same "claim=$claim: events and counters add up alike" $((before + issued)) "$(sum total)"
-	# Twice the same was issued.
-	same "claim=$claim: events by outcome are what was counted" \
+	same "claim=$claim: none of KVM's events while they are disabled" "" "$(kvms_events)"
+	same "claim=$claim: the counters grow by one for each event" $((before + issued)) \
+		"$(sum total)"
+	# The counters include two lists of the guest, the trace only the second.
+	same "claim=$claim: events by outcome match the counters" \
 		"$(counted "$vm" | awk '{ print $1, $2 / 2 }')" "$(our_events "${vm%-*}")"
 	echo 1 > $kvms/enable
 	clear_trace
 	issue
-	same "claim=$claim: KVM's events beside this module's" "$alone" "$(kvms_events)"
+	same "claim=$claim: KVM's events are the same while this module's are enabled" "$alone" \
+		"$(kvms_events)"
 	cp $tracing/trace /out/trace."$claim"
 
-	# The outcomes of function code 0x500 have what the guest passed.
+	# The events of function code 0x500 have the values that the guest passed.
 	if [ $claim = all ]; then
 		event='code 0x500 subcode 3 schid 0x00010005 queue'
 		for want in "3 $event 0 cookie 0 result 0 outcome served_cookie" \
@@ -142,7 +146,7 @@ for claim in all 0x500 0x501; do
 			same "event: ${want#* }" "${want%% *}" \
 				"$(grep -c " vm ${vm%-*} vcpu 0 ${want#* }\$" $tracing/trace)"
 		done
-		same "names of outcomes are known to tools by number" 1 \
+		same "the event's format gives the name of each outcome" 1 \
 			"$(grep -c '{ 0, "served_cookie" }.*{ 8, "privileged" }' $ours/*/format)"
 		same "events and counters have the same names" \
 			"$(sed 's/ .*//' $folder/total | sort)" \
@@ -150,14 +154,14 @@ for claim in all 0x500 0x501; do
 		exec 6< "$folder/$vm"
 		end_guest
 		wait_until [ ! -e "$folder/$vm" ]
-		result "an open file reads nothing of a VM that is gone" \
+		result "the open file of a destroyed VM cannot be read" \
 			"$(cat <&6 2> /dev/null && echo "it can be read")"
 		exec 6<&-
 	else
 		end_guest
 	fi
-	# With its event enabled.
-	result "claim=$claim: unloads while it is traced" \
+	# The module's event is still enabled.
+	result "claim=$claim: the module unloads while it is traced" \
 		"$(rmmod kvm_s390_diag 2>&1)"
 done
 echo 0 > $kvms/enable

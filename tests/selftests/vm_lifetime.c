@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VMs that come and go under an attached module, and a module that comes and goes under
- * VMs: with a vCPU asleep inside KVM's own handler, and with VMs of both ages.
+ * Tests VMs that are created and destroyed while the module is attached. Tests a module
+ * that is loaded and unloaded while VMs exist: with a vCPU that sleeps in KVM's own
+ * handler, and with VMs older and newer than the module.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +26,7 @@
 #define VMS		50
 #define KILLED		20
 
-/* Notifies for ever, and now and then issues a code that KVM has a handler for. */
+/* Notifies for ever. Each 64th time it also issues 0x44, which KVM has a handler for. */
 static void guest_notifies(void)
 {
 	int64_t cookie = -1;
@@ -40,13 +41,13 @@ static void guest_notifies(void)
 	}
 }
 
-/* Runs until the guest has notified 256 times; other DIAGNOSEs are ignored. */
+/* Runs the vCPU until the guest has notified 256 times. Ignores its other DIAGNOSEs. */
 static void run_a_while(struct kvm_vcpu *vcpu)
 {
 	do
 		vcpu_run(vcpu);
 	while (at_diagnose(vcpu, 0x44));
-	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "the guest does not go on");
+	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "the guest did not reach its ucall");
 }
 
 static void test_clean(void)
@@ -63,11 +64,15 @@ static void test_clean(void)
 		right += eventfd_take(fd) == 256;
 		kvm_vm_free(vm);
 	}
-	ksft_test_result(right == VMS, "%d of %d VMs created, notified from and destroyed\n",
+	ksft_test_result(right == VMS, "%d of %d VMs were created, notified and were destroyed\n",
 			 right, VMS);
-	/* The four yields of each went to this program: none was taken for an older VM. */
+	/*
+	 * The four yields and the ucall of each VM went to this program. For a VM older than
+	 * the module, KVM would have answered the yields.
+	 */
 	ksft_test_result(module_counted("forwarded_other_code") == VMS * (4 + 1) &&
-			 !module_counted("left_to_kvm"), "all of them were seen being created\n");
+			 !module_counted("left_to_kvm"),
+			 "all of them count as newer than the module\n");
 	module_detach();
 	close(fd);
 }
@@ -94,20 +99,20 @@ static void test_killed(void)
 		TEST_ASSERT(pid >= 0, "fork: %s", strerror(errno));
 		if (!pid)
 			notify_until_killed(fd);
-		/* Blocks until the guest has notified: from now on it does nothing else. */
+		/* Blocks until the guest has notified. It then notifies until it is killed. */
 		TEST_ASSERT(read(fd, &count, sizeof(count)) == sizeof(count), "eventfd");
 		kill(pid, SIGKILL);
 		killed += waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
 			  WTERMSIG(status) == SIGKILL;
-		/* What it had notified until then is not for the next one. */
+		/* Discard the rest of its count, so that the next VM starts from 0. */
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 		eventfd_take(fd);
 		fcntl(fd, F_SETFL, 0);
 	}
-	ksft_test_result(killed == KILLED, "%d of %d VMs killed while they notified\n", killed,
+	ksft_test_result(killed == KILLED, "%d of %d VMs were killed while they notified\n", killed,
 			 KILLED);
 	module_detach();
-	ksft_test_result(!module_attached(), "the module leaves after them\n");
+	ksft_test_result(!module_attached(), "the module unloads after VMs were killed\n");
 	close(fd);
 }
 
@@ -118,10 +123,10 @@ static struct {
 	uint64_t token_addr, select_mask, compare_mask, zarch;
 } page_ref_block = { .code = 0x258, .subcode = 1, .parm_len = 5, .parm_version = 2 };
 
-/* What KVM answers to that: there is nothing to be cancelled. */
+/* KVM's answer to this block: there is nothing to cancel. */
 #define NOT_ESTABLISHED	4
 
-/* Nothing else is in the page that the userfaultfd withholds. */
+/* A page that the userfaultfd withholds. Only the parameter block is in it. */
 static uint8_t withheld[2 * 4096] __aligned(4096);
 
 static void guest_page_ref(uint64_t block)
@@ -129,7 +134,7 @@ static void guest_page_ref(uint64_t block)
 	uint64_t rc = 0x77;
 	int64_t cookie = -1;
 
-	/* The block is taken from the real address in R1. */
+	/* R1 has the real address of the block. */
 	asm volatile("diag %1,%0,0x258" : "+d" (rc) : "a" (block) : "memory");
 	cookie = guest_notify(SCHID, 0, cookie);
 	GUEST_SYNC_ARGS(0, rc, cookie, 0, 0);
@@ -141,7 +146,7 @@ struct sleeper {
 	struct kvm_vcpu *vcpu;
 	pthread_t thread;
 	int uffd, fd;
-	void *page;		/* in this process */
+	void *page;		/* its address in this process */
 	bool done;
 	uint64_t rc, cookie, exits;
 };
@@ -169,7 +174,7 @@ static void sleeper_create(struct sleeper *s)
 	s->page = addr_gva2hva(s->vm, block);
 }
 
-/* Lets the vCPU run into the page that is not there. */
+/* Starts the vCPU, which then sleeps until the withheld page is provided. */
 static void sleeper_start(struct sleeper *s)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -186,7 +191,7 @@ static void sleeper_start(struct sleeper *s)
 	TEST_ASSERT(!ioctl(s->uffd, UFFDIO_REGISTER, &range), "UFFDIO_REGISTER: %s",
 		    strerror(errno));
 	pthread_create(&s->thread, NULL, run_sleeper, s);
-	/* Blocks until the handler has asked for the page. */
+	/* Blocks until KVM's handler has faulted on the page. */
 	TEST_ASSERT(read(s->uffd, &msg, sizeof(msg)) == sizeof(msg) &&
 		    msg.event == UFFD_EVENT_PAGEFAULT &&
 		    (msg.arg.pagefault.address & -4096ULL) == (uintptr_t)s->page,
@@ -198,7 +203,7 @@ static bool sleeper_sleeps(struct sleeper *s)
 	return !__atomic_load_n(&s->done, __ATOMIC_ACQUIRE);
 }
 
-/* Gives the page and waits for the guest's end. */
+/* Provides the page, and waits until the guest has ended. */
 static void sleeper_finish(struct sleeper *s)
 {
 	static uint8_t page[4096] __aligned(4096);
@@ -235,19 +240,20 @@ static void test_sleeper(const char *what, const char *param, bool older)
 	module_detach();
 	ms = (now_ns() - ms) / 1000000;
 	ksft_test_result(!module_attached() && sleeper_sleeps(&s),
-			 "%s: rmmod returns while it sleeps, after %lu ms\n", what, ms);
-	/* Others may come to where the module's text was. */
+			 "%s: the module unloads while the vCPU sleeps, after %lu ms\n", what, ms);
+	/* The next load may reuse the memory of the module's text. */
 	module_attach(param);
-	ksft_test_result(sleeper_sleeps(&s), "%s: it sleeps on under the next one\n", what);
+	ksft_test_result(sleeper_sleeps(&s),
+			 "%s: the vCPU still sleeps after the next load\n", what);
 	module_detach();
 	sleeper_finish(&s);
 	ksft_test_result(s.rc == NOT_ESTABLISHED && s.cookie == 0 && !s.exits &&
 			 eventfd_take(s.fd) == 1,
-			 "%s: when the page comes, the guest goes on\n", what);
+			 "%s: the guest continues when the page is provided\n", what);
 	sleeper_destroy(&s);
 }
 
-/* VMs of both ages */
+/* VMs older and newer than the module */
 
 static void guest_asks(void)
 {
@@ -257,7 +263,7 @@ static void guest_asks(void)
 	}
 }
 
-/* Does a yield come to this program? */
+/* Does a yield exit to this program? */
 static bool yield_exits(struct kvm_vcpu *vcpu)
 {
 	bool exits;
@@ -266,7 +272,7 @@ static bool yield_exits(struct kvm_vcpu *vcpu)
 	exits = at_diagnose(vcpu, 0x44);
 	if (exits)
 		vcpu_run(vcpu);
-	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "the guest does not go on");
+	TEST_ASSERT(get_ucall(vcpu, NULL) == UCALL_SYNC, "the guest did not reach its ucall");
 	return exits;
 }
 
@@ -276,23 +282,24 @@ static void test_both_ages(void)
 	struct kvm_vm *older, *newer;
 
 	older = vm_create_css(&older_vcpu, guest_asks);
-	ksft_test_result(!yield_exits(older_vcpu), "before: KVM answers 0x44\n");
+	ksft_test_result(!yield_exits(older_vcpu), "KVM alone: KVM answers 0x44\n");
 	module_attach("claim=all");
 	newer = vm_create_css(&newer_vcpu, guest_asks);
-	ksft_test_result(!yield_exits(older_vcpu), "claim=all: the older VM keeps KVM's codes\n");
+	ksft_test_result(!yield_exits(older_vcpu), "claim=all: KVM answers the older VM\n");
 	ksft_test_result(yield_exits(newer_vcpu),
-			 "claim=all: the newer one of the same process does not\n");
+			 "claim=all: userspace answers the newer VM of the same process\n");
 	ksft_test_result(!yield_exits(older_vcpu) && yield_exits(newer_vcpu),
-			 "claim=all: in any order\n");
+			 "claim=all: the same again, in turn\n");
 	module_detach();
 	ksft_test_result(!yield_exits(older_vcpu) && !yield_exits(newer_vcpu),
-			 "after: KVM answers both\n");
+			 "module unloaded: KVM answers both VMs\n");
 	module_attach("claim=all");
 	ksft_test_result(!yield_exits(older_vcpu) && !yield_exits(newer_vcpu),
-			 "attached again: both are older now\n");
+			 "module loaded again: both VMs are older, KVM answers them\n");
 	kvm_vm_free(newer);
 	newer = vm_create_css(&newer_vcpu, guest_asks);
-	ksft_test_result(yield_exits(newer_vcpu), "and a newer one is created once more\n");
+	ksft_test_result(yield_exits(newer_vcpu),
+			 "module loaded again: userspace answers a new VM\n");
 	module_detach();
 	kvm_vm_free(newer);
 	kvm_vm_free(older);
@@ -305,7 +312,7 @@ static void test_kvm_pinned(void)
 			 errno == EWOULDBLOCK, "rmmod kvm is refused while attached\n");
 	module_detach();
 	ksft_test_result(!syscall(SYS_delete_module, "kvm", O_NONBLOCK),
-			 "and not when the module is gone: no VM was left behind\n");
+			 "rmmod kvm succeeds after detaching: no VM holds a reference\n");
 	TEST_ASSERT(!system("modprobe kvm"), "kvm.ko does not load again");
 }
 

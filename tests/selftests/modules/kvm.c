@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stands in for a kvm.ko that exports what kvm-s390-diag links to but has no
- * kvm_s390_handle_diag().
+ * Stands in for a kvm.ko without kvm_s390_handle_diag(). It exports the function that
+ * kvm-s390-diag links to.
  */
 #include <linux/errno.h>
 #include <linux/kvm_host.h>

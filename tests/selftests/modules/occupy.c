@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Takes kvm_s390_handle_diag() in one of the ways that exclude an ftrace direct
- * call on it: by a kprobe with a post handler.
+ * Occupies kvm_s390_handle_diag() with a kprobe that has a post handler. That is one of
+ * the ways to exclude an ftrace direct call on the function.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -33,5 +33,5 @@ static void __exit occupy_exit(void)
 }
 module_exit(occupy_exit);
 
-MODULE_DESCRIPTION("takes the function that kvm-s390-diag attaches to, for its tests");
+MODULE_DESCRIPTION("occupies the function that kvm-s390-diag attaches to, for its tests");
 MODULE_LICENSE("GPL");
