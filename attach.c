@@ -23,7 +23,7 @@
 /* Address of kvm_s390_handle_diag(), whose first instruction ftrace patches. */
 static unsigned long handler_ip __ro_after_init;
 
-/* A kprobe that is never armed finds a function of KVM that is not exported. */
+/* Registers a disabled kprobe to learn the address of a function that KVM does not export. */
 static unsigned long __init find_symbol(const char *name)
 {
 	char symbol[KSYM_NAME_LEN];
@@ -77,9 +77,9 @@ static int __init attach_handler(void)
 }
 
 /*
- * A task that sleeps in KVM's handler has no return address into this module on its
- * stack. After the grace period every task has left all traceable text at least
- * once, so no task is in this module any more.
+ * The grace period ends when every task has slept, or has been in userspace or idle. The
+ * module never sleeps, so no task is in it any more. A task that sleeps in KVM's handler
+ * has no return address into the module on its stack.
  */
 static int detach_handler(void)
 {
@@ -105,8 +105,9 @@ static int __init diag_init(void)
 		return rc;
 
 	/*
-	 * Before the direct call: while the hooks of vms.c are registered,
-	 * kernel.ftrace_enabled stays 1, so -EBUSY from attach_handler() has one meaning.
+	 * Must precede attach_handler(). While the hooks of vms.c are registered,
+	 * kernel.ftrace_enabled cannot become 0, so -EBUSY then means that the function
+	 * is taken.
 	 */
 	rc = vms_start(&hooks);
 	if (rc) {
@@ -125,7 +126,7 @@ static int __init diag_init(void)
 
 stop_vms:
 	if (vms_stop()) {
-		/* ftrace has shut itself off since vms_start(), and still uses the text. */
+		/* ftrace shut itself off after vms_start(), and may still call the module. */
 		pr_emerg("ftrace does not let go; the module stays in memory until the next boot\n");
 		__module_get(THIS_MODULE);
 		return 0;

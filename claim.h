@@ -31,13 +31,13 @@ struct claim {
 extern struct claim claimed __attribute__((visibility("hidden")));
 
 /**
- * claim_has - does the parameter claim this function code?
+ * claim_has - is this function code in the parameter "claim"?
  * @code: the function code, 0 to 0xffff
  *
  * May be called from any context.
  *
- * Return: true when it does. For any code but 0x500, claim_for_vm() decides as
- * well.
+ * Return: true if it is. For a code other than 0x500, claim_for_vm() must return
+ * true as well.
  */
 static __always_inline bool claim_has(unsigned int code)
 {
@@ -45,7 +45,7 @@ static __always_inline bool claim_has(unsigned int code)
 }
 
 /**
- * claim_for_vm - does a claimed function code hold for this VM?
+ * claim_for_vm - is a function code of the parameter claimed for this VM?
  * @kvm: a VM that cannot be destroyed during the call
  * @code: a function code that claim_has() has returned true for
  *
@@ -53,17 +53,17 @@ static __always_inline bool claim_has(unsigned int code)
  * rely on KVM's own functions already: Linux probes 0x9c once, at boot, and later
  * issues it without an exception table. Does not sleep.
  *
- * Return: true when it does.
+ * Return: true if it is.
  */
 bool claim_for_vm(const struct kvm *kvm, unsigned int code);
 
 /**
- * claim_for_vm_cached - do all claimed function codes hold for this VM?
+ * claim_for_vm_cached - are all function codes of the parameter claimed for this VM?
  * @kvm: a VM that cannot be destroyed during the call
  *
  * Looks only at what this CPU has cached. Does not sleep.
  *
- * Return: true when they do; false when claim_for_vm() has to be asked.
+ * Return: true if they are; false if only claim_for_vm() can decide.
  */
 static inline bool claim_for_vm_cached(const struct kvm *kvm)
 {

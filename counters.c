@@ -27,9 +27,9 @@ static struct workqueue_struct *queue;
 static struct dentry *dir;
 
 /*
- * Live tallies. Writers hold add_lock; removal also takes retire_mutex, so holding
- * either keeps entries alive. retire_mutex also protects retired, the sum of all
- * tallies that were removed.
+ * Live tallies; a tally holds the counters of one VM. Writers hold add_lock; removal
+ * also takes retire_mutex, so holding either keeps entries alive. @retired is the sum
+ * of all removed tallies, and is protected by retire_mutex.
  */
 static LIST_HEAD(tallies);
 static DEFINE_SPINLOCK(add_lock);
@@ -89,7 +89,7 @@ static int total_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(total);
 
-/* debugfs does not remove a file, nor retire_work() free a tally, during a read. */
+/* debugfs removes the file only after this read, and retire_work() then frees the tally. */
 static int tally_file_show(struct seq_file *m, void *unused)
 {
 	const struct diag_tally *tally = m->private;
@@ -112,8 +112,9 @@ static void create_file(struct diag_tally *tally)
 }
 
 /*
- * KVM can reuse the name of a VM before that VM is destroyed. The older VM keeps its
- * file, as with KVM's own directories; the file of the newer one waits.
+ * KVM can reuse the name of a VM before that VM is destroyed. As with KVM's own
+ * directories, the first VM keeps its file. The second VM gets a file when the first
+ * one's file is removed.
  */
 static void show_work(struct work_struct *work)
 {

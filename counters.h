@@ -49,15 +49,15 @@ struct diag_counters {
 	u64 of[DIAG_OUTCOMES];
 };
 
-/* "<pid>-<fd>": KVM's name for the debugfs directory of a VM. */
+/* Size of the name that KVM gives a VM in debugfs, "<pid>-<fd>". */
 #define DIAG_VM_NAME	24
 
 /**
  * struct diag_tally - the counters of one VM, and the file that shows them
  * @counters: one set for each CPU
  * @name: of the file; written before @show is queued
- * @file: in debugfs, or NULL. Only the work items use this and @waiting, and they
- *	run one at a time
+ * @file: in debugfs, or NULL. Only the work items, which run one at a time, use @file
+ *	and @waiting
  * @waiting: another VM, not yet destroyed, still has a file of this name
  * @list: in the list of live tallies
  * @show: work item that creates the file
@@ -86,8 +86,8 @@ int counters_start(void);
 /**
  * counters_show - create the file of the total
  *
- * Called last in a load, when it can no longer fail: an open file holds a reference
- * to the module, and a load that fails does not wait for such references. May sleep.
+ * Called when the load of the module can no longer fail. A load that fails frees the
+ * module even while the file is open. May sleep.
  */
 void counters_show(void);
 

@@ -9,8 +9,8 @@
 
 /*
  * A reference to an export of kvm.ko pins kvm.ko for as long as this module is
- * loaded. Its symbol version covers the layout of struct kvm_vcpu, so the module
- * does not load beside a kvm.ko with other layouts.
+ * loaded. The symbol version of that export covers the layout of struct kvm_vcpu, so
+ * the module does not load beside a kvm.ko with another layout.
  */
 static const void *const kvm_pin __used = kvm_io_bus_write;
 
@@ -22,12 +22,12 @@ static u64 slot_addr(const void *slot)
 /*
  * Returns the first slot whose address is not below @schid, or the last slot if
  * there is none. The bus must have at least one slot. KVM keeps slots of equal
- * length sorted by address. A bus that also has slots of length 0 may be out of
- * order, and KVM's own search may miss a slot there too.
+ * length sorted by address. If the bus also has slots of length 0, it may be out of
+ * order; then this search can miss a slot, and so can KVM's own.
  *
  * Each step halves a window whose size is a power of two. The first window lies at
- * one end of the bus. Offsets are in bytes, because a slot has 24 of them: a
- * multiplication in each step would cost more than the rest of the step.
+ * one end of the bus. Offsets are in bytes. A slot is 24 bytes long, and multiplying
+ * by that in each step would cost more than the rest of the step.
  */
 static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsigned long count,
 					     u32 schid)

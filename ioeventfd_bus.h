@@ -23,10 +23,10 @@
  * @schid: subchannel-identification word
  * @queue: virtqueue number, in memory that nobody else can write
  *
- * The length of the slot must be 8, or 0 to match by address alone: the rule of
- * kvm_io_bus_cmp() for a write of 8 bytes. Only the device decides whether the
- * virtqueue matches. All devices on this bus are ioeventfds, which have a write
- * function.
+ * Passes over a slot whose length is neither 8 nor 0. A slot of length 0 matches by
+ * address alone. This is the rule of kvm_io_bus_cmp() for a write of 8 bytes. Only the
+ * device decides whether the virtqueue matches. All devices on this bus are ioeventfds,
+ * which have a write function.
  *
  * Called with kvm->srcu held for reading.
  *

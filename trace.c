@@ -52,9 +52,9 @@ const atomic_t *trace_kvm_enable_count(void)
 }
 
 /*
- * Does what the kernel's own macros do. On s390 only the iterator calls probes. It
- * reads the list of probes under RCU, and disabling preemption is a read-side critical
- * section.
+ * Does the same as the kernel's trace_*() macros. s390 has no static calls, so only the
+ * iterator calls probes. It reads the list of probes, which stays valid while
+ * preemption is disabled.
  */
 void trace_kvm(struct kvm_vcpu *vcpu, unsigned int code)
 {

@@ -13,7 +13,7 @@
 
 #include "counters.h"
 
-/* Exports the values of the names in the print format to userspace. */
+/* Tell userspace the values of the enum names that the print format uses. */
 TRACE_DEFINE_ENUM(DIAG_SERVED_COOKIE);
 TRACE_DEFINE_ENUM(DIAG_SERVED_SEARCH);
 TRACE_DEFINE_ENUM(DIAG_BUS_GONE);
@@ -79,7 +79,7 @@ TRACE_EVENT(kvm_s390_diag,
 /**
  * trace_kvm_enable_count - find the enable count of KVM's tracepoint
  *
- * The count is that of the static key of kvm_s390_handle_diag. It is not 0 while the
+ * The count belongs to the static key of the tracepoint. It is not 0 while the
  * tracepoint is enabled, and trace_kvm() must then be called for each claimed
  * DIAGNOSE. It is always 0 where this KVM has no such tracepoint. A static branch
  * cannot be used: it refers to the key by its symbol, which KVM does not export.

@@ -13,7 +13,7 @@
 #include "vms.h"
 
 /**
- * struct notification - the guest's parameters, each register read once
+ * struct notification - the guest's parameters, each read once
  * @subcode: r1
  * @schid: subchannel-identification word, the low 32 bits of r2
  * @queue: virtqueue number, r3

@@ -18,8 +18,8 @@
  * @nr: number of the register, 0 to 15
  *
  * The registers are in struct kvm_run, which userspace has mapped writable. The
- * value that was checked must be the value that is used, so each register is
- * read by exactly one call. Called on the thread that runs @vcpu.
+ * value that was checked must be the value that is used, so the caller reads each
+ * parameter once and keeps it. Called on the thread that runs @vcpu.
  *
  * Return: the value of the register.
  */

@@ -3,7 +3,7 @@
  * The VMs of this host, which of them were created while the module was attached,
  * and the counting of their intercepts.
  *
- * KVM does not notify modules of its VMs. An ftrace callback does, when KVM enters
+ * KVM does not tell modules about its VMs, so an ftrace callback runs when KVM enters
  * kvm_arch_init_vm(), kvm_arch_create_vm_debugfs() and kvm_arch_destroy_vm(). A
  * creation that fails leaves an entry behind, until another VM is created at the same
  * address. A VM older than the module gets its entry at its first intercept.
@@ -46,7 +46,7 @@ static DEFINE_SPINLOCK(vms_lock);
 /* Number of entries from vm_created() without a tally; protected by vms_lock. */
 static unsigned int unnamed;
 
-/* Set once DIAGNOSE is attached: a VM created earlier does not count as seen. */
+/* Set when the direct call is in place. A VM created earlier does not count as seen. */
 static bool recording;
 
 /* Called under vms_lock or RCU. An entry lives until its VM is destroyed. */
@@ -149,7 +149,7 @@ static void vm_created(const struct kvm *kvm)
 {
 	if (!READ_ONCE(recording))
 		return;
-	/* A failed creation at the same address has left its entry behind. */
+	/* A failed creation at the same address may have left its entry behind. */
 	vm_destroyed(kvm);
 	spin_lock(&vms_lock);
 	if (unnamed < DIAG_VMS_UNNAMED && find_or_add(kvm, true))

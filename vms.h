@@ -41,16 +41,16 @@ struct vms_hooks {
  * Called after counters_start(). May sleep. While the hooks are registered, the
  * kernel refuses to set kernel.ftrace_enabled to 0.
  *
- * Return: 0; or -ENOMEM, -EBUSY when kernel.ftrace_enabled is 0, or another negative
- * errno of ftrace, and no hook is registered.
+ * Return: 0, or a negative errno, and then no hook is registered: -ENOMEM, -EBUSY if
+ * kernel.ftrace_enabled is 0, or another errno of ftrace.
  */
 int vms_start(const struct vms_hooks *hooks);
 
 /**
- * vms_record - count VMs that are created after this call as seen
+ * vms_record - record each VM that is created after this call as seen
  *
- * Called once DIAGNOSE is attached, so that the guest of a VM that was seen has never
- * met KVM's own handler.
+ * Called when the direct call is in place. The guest of a VM that was seen has
+ * therefore never used KVM's function for a claimed code.
  */
 void vms_record(void);
 
@@ -93,12 +93,12 @@ extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden"))
 bool vms_seen(const struct kvm *kvm);
 
 /**
- * vms_seen_cached - has this CPU cached that the VM was seen being created?
+ * vms_seen_cached - does the cache of this CPU say that the VM was seen?
  * @kvm: a VM that cannot be destroyed during the call
  *
  * Does not sleep.
  *
- * Return: true when it has; false when only vms_seen() can decide.
+ * Return: true if it does; false if only vms_seen() can decide.
  */
 static inline bool vms_seen_cached(const struct kvm *kvm)
 {
@@ -126,9 +126,9 @@ void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome);
  * @kvm: a VM that cannot be destroyed during the call
  * @outcome: the outcome of the intercept
  *
- * Called from thread context only. Does not sleep. A plain addition to a counter of
- * this CPU: this_cpu_inc() is a compare-and-swap loop on z10, which Debian's kernels
- * are built for.
+ * Called from thread context only. Does not sleep. Uses a plain addition, because
+ * this_cpu_inc() is a compare-and-swap loop on z10, which Debian's kernels are built
+ * for.
  *
  * Return: false when @kvm is not cached, and nothing was counted.
  */

@@ -6,7 +6,8 @@ bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
 sysconfdir ?= /etc
 
-# Below /lib/modules/RELEASE, as in kbuild. depmod prefers modules in "updates".
+# INSTALL_MOD_DIR is relative to /lib/modules/RELEASE, as in kbuild. depmod prefers
+# modules in "updates".
 INSTALL_MOD_DIR ?= updates
 RELEASE ?= $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
 	"$(KDIR)/include/generated/utsrelease.h"),$(error no kernel headers in $(KDIR); \
@@ -20,7 +21,7 @@ CONFIGS = modprobe.d/kvm-s390-diag.conf modules-load.d/kvm-s390-diag.conf
 
 ##@ On an s390 host
 # With AUTOLOAD=1 the module is loaded at boot.
-install: module	## install module, reader, manual and options (DESTDIR=, prefix=, AUTOLOAD=1)
+install: module	## install the module, kvm-s390-diag-stat, its manual and the options
 	@[ -n "$(DESTDIR)" ] || [ "$$(uname -m)" = s390x ] || \
 		{ echo "make: this machine is not s390; name a folder with DESTDIR=" >&2; exit 1; }
 	@# kbuild's own depmod would also write below DESTDIR, so it is disabled here.
