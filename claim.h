@@ -36,8 +36,8 @@ extern struct claim claimed __attribute__((visibility("hidden")));
  *
  * May be called from any context.
  *
- * Return: true if it is. For a code other than 0x500, claim_for_vm() must return
- * true as well.
+ * Return: true if it is. A code other than 0x500 is claimed for a VM only if
+ * claim_for_vm() returns true as well.
  */
 static __always_inline bool claim_has(unsigned int code)
 {

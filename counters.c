@@ -3,8 +3,9 @@
  * Counters of intercepts by outcome: per-CPU counters for each VM, summed up when a
  * file in debugfs is read.
  *
- * VMs are created and destroyed in atomic context, so work items create and remove the
- * files. The work items run in the order in which they were queued, one at a time.
+ * The ftrace callbacks for the creation and destruction of VMs run in atomic context, so
+ * work items create and remove the files. The work items run in the order in which they
+ * were queued, one at a time.
  */
 #include <linux/cpumask.h>
 #include <linux/dcache.h>

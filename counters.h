@@ -27,6 +27,9 @@ struct dentry;
  *
  * Each intercept has exactly one outcome. The outcomes up to DIAG_BUS_GONE complete
  * the DIAGNOSE; those after it, up to DIAG_OTHER_CODE, forward it to userspace.
+ *
+ * The outcomes are repeated in outcome_names in counters.c, and twice in trace.h: with
+ * TRACE_DEFINE_ENUM() and in TP_printk(). A new outcome must be added in all of them.
  */
 enum diag_outcome {
 	DIAG_SERVED_COOKIE,

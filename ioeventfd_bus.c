@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The virtio-ccw notify bus of a VM: an array of ioeventfd devices. KVM replaces
- * the whole array when a device is registered or unregistered.
+ * The notify bus: KVM's per-VM array of ioeventfds for virtio-ccw, with one slot for each
+ * ioeventfd. KVM replaces the whole array when an ioeventfd is registered or unregistered.
  */
 #include <linux/bitops.h>
 
@@ -22,8 +22,8 @@ static u64 slot_addr(const void *slot)
 /*
  * Returns the first slot whose address is not below @schid, or the last slot if
  * there is none. The bus must have at least one slot. KVM keeps slots of equal
- * length sorted by address. If the bus also has slots of length 0, it may be out of
- * order; then this search can miss a slot, and so can KVM's own.
+ * length sorted by address. A bus with slots of several lengths may be out of order; then
+ * this search can miss a slot, and so can KVM's own.
  *
  * Each step halves a window whose size is a power of two. The first window lies at
  * one end of the bus. Offsets are in bytes. A slot is 24 bytes long, and multiplying

@@ -30,7 +30,7 @@
  *
  * Called with kvm->srcu held for reading.
  *
- * Return: true when the device has accepted the notification.
+ * Return: true when the slot's ioeventfd has accepted the notification.
  */
 static inline bool ioeventfd_slot_write(struct kvm_vcpu *vcpu, const struct kvm_io_range *slot,
 					u32 schid, const u64 *queue)
@@ -48,7 +48,7 @@ static inline bool ioeventfd_slot_write(struct kvm_vcpu *vcpu, const struct kvm_
  *
  * Called with kvm->srcu held for reading.
  *
- * Return: true when the slot belongs to the subchannel and its device has accepted
+ * Return: true when the slot belongs to the subchannel and its ioeventfd has accepted
  * the notification.
  */
 static inline bool ioeventfd_slot_notify(struct kvm_vcpu *vcpu, const struct kvm_io_range *slot,
@@ -60,7 +60,7 @@ static inline bool ioeventfd_slot_notify(struct kvm_vcpu *vcpu, const struct kvm
 }
 
 /**
- * ioeventfd_bus_search - find and signal the device without a cookie
+ * ioeventfd_bus_search - find and signal the ioeventfd without a cookie
  * @vcpu: the vCPU that notifies
  * @bus: the notify bus of its VM
  * @schid: subchannel-identification word, the address on the bus
@@ -68,26 +68,26 @@ static inline bool ioeventfd_slot_notify(struct kvm_vcpu *vcpu, const struct kvm
  *
  * Called with kvm->srcu held for reading.
  *
- * Return: the index on the bus of the device that was signalled, or -EOPNOTSUPP
- * when no device accepts the notification.
+ * Return: the index of the slot whose ioeventfd was signalled, or -EOPNOTSUPP when no
+ * ioeventfd accepts the notification.
  */
 long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
 			  const u64 *queue);
 
 /**
- * ioeventfd_bus_notify - signal the device on the virtio-ccw notify bus
+ * ioeventfd_bus_notify - signal an ioeventfd on the notify bus
  * @vcpu: the vCPU that notifies
  * @schid: subchannel-identification word, the address on the bus
  * @queue: virtqueue number, all 64 bits as the guest passed them
- * @cookie: index on the bus where the device was last found; a hint from the
+ * @cookie: the index of the virtqueue's slot on KVM's notify bus; a hint from the
  *	guest, any value is allowed
  *
  * Called with kvm->srcu held for reading. Inline, because nearly every notification
  * carries the right cookie.
  *
- * Return: the index on the bus of the device that was signalled (0 or more;
- * equal to @cookie only when the cookie was right), -EOPNOTSUPP when no device
- * accepts the notification, -ENOMEM when the VM has lost its bus.
+ * Return: the index of the slot whose ioeventfd was signalled (0 or more; equal to
+ * @cookie only when the cookie was right), -EOPNOTSUPP when no ioeventfd accepts the
+ * notification, -ENOMEM when the VM has lost its bus.
  */
 static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue, s64 cookie)
 {

@@ -27,9 +27,10 @@ TRACE_DEFINE_ENUM(DIAG_PRIVILEGED);
 /*
  * Fired once for each DIAGNOSE intercept, when its outcome is counted. The fields hold
  * the values that the module used. The registers are 0 where the module did not read
- * them: for function codes other than 0x500, and for a DIAGNOSE left to KVM. The result
- * is the value that the guest gets in r2, or -EOPNOTSUPP when the DIAGNOSE goes to
- * userspace. For a DIAGNOSE left to KVM it is 0, because KVM has not answered yet.
+ * them: for function codes other than 0x500, and for a DIAGNOSE that KVM's own handler
+ * answers. The result is the value that the guest gets in r2, or -EOPNOTSUPP when the
+ * DIAGNOSE goes to userspace. For a DIAGNOSE that KVM's own handler answers it is 0,
+ * because KVM has not answered yet.
  */
 TRACE_EVENT(kvm_s390_diag,
 	    TP_PROTO(const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode, u32 schid,

@@ -127,8 +127,8 @@ void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome);
  * @outcome: the outcome of the intercept
  *
  * Called from thread context only. Does not sleep. Uses a plain addition, because
- * this_cpu_inc() is a compare-and-swap loop on z10, which Debian's kernels are built
- * for.
+ * this_cpu_inc() is a compare-and-swap loop on z10. Debian's kernels are built for z10,
+ * the oldest machine generation that Linux 6.1 supports.
  *
  * Return: false when @kvm is not cached, and nothing was counted.
  */

@@ -9,7 +9,7 @@
 # the stack pointer at entry. The values are:
 #   R,,0    the return address at entry
 #   C,,n    the stack pointer at entry, plus n
-#   A,x,n   the address n bytes behind the symbol x
+#   A,x,n   the address n bytes after the symbol x
 #   P,x,n   the pointer stored at that address
 # An indirect jump to R is a return. An indirect jump to P enters KVM's handler, and is
 # a tail call if the stack pointer and %r14 are as at entry. Any other indirect jump,
@@ -63,7 +63,7 @@ BEGIN {
 	section_at[count] = section
 }
 
-# A relative operand is 2 bytes behind the start of its instruction.
+# A relative operand begins 2 bytes after the start of its instruction.
 /: R_390_/ {
 	type[count] = $(NF - 1)
 	symbol[count] = $NF
