@@ -4,6 +4,10 @@
 
 #include "attach.c"
 
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+
 #include "vm.h"
 
 /* Hooked in place of kvm_arch_destroy_vm(), which needs a complete VM. */
@@ -130,7 +134,7 @@ static struct test_vm *notifying_vm(struct kunit *test)
 	return vm;
 }
 
-/* Of "brcl 0" (call switched off) ftrace makes "brcl 15" or "brasl %r0". */
+/* ftrace changes "brcl 0" (no call) to "brcl 15" or "brasl %r0". */
 static bool is_patched(void)
 {
 	u16 insn = READ_ONCE(*(u16 *)handle_diag);
@@ -138,7 +142,7 @@ static bool is_patched(void)
 	return insn == 0xc0f4 || insn == 0xc005;
 }
 
-/* Expects that a notification is served. The counters tell whether by the module. */
+/* Expects that a notification is served. The counters tell whether the module served it. */
 static void expect_notified(struct kunit *test, struct test_vm *vm, bool attached)
 {
 	u64 before = attached ? test_counted(DIAG_SERVED_COOKIE) : 0;
@@ -225,13 +229,84 @@ static void taken_by_direct_call_is_refused(struct kunit *test)
 	diag_prepare((void *)(ip + MCOUNT_INSN_SIZE));
 	KUNIT_ASSERT_EQ(test, test_start(), 0);
 	KUNIT_ASSERT_EQ(test, compat_direct_attach(&ops, ip, (unsigned long)diag_intercept), 0);
-	/* The other direct call counts as well. */
+	/* The other direct call leads to the module too, so its intercepts are counted. */
 	handler_ip = ip;
 	KUNIT_EXPECT_EQ(test, attach_handler(), -EBUSY);
 	expect_notified(test, vm, true);
 	KUNIT_EXPECT_EQ(test, compat_direct_detach(&ops, ip, (unsigned long)diag_intercept), 0);
 	synchronize_rcu_tasks();
 	test_stop();
+}
+
+static void missing_function_is_refused(struct kunit *test)
+{
+	unsigned long addr;
+
+	KUNIT_EXPECT_EQ(test, resolve("kvm_s390_no_such_function", &addr), -ENOENT);
+}
+
+static bool exists(struct dentry *parent, const char *name)
+{
+	struct dentry *entry = debugfs_lookup(name, parent);
+
+	dput(entry);
+	return entry;
+}
+
+/* Waits until the module's folder has the file, or does not: work items change it. */
+static bool file_becomes(struct dentry *kvm_dir, const char *name, bool there)
+{
+	struct dentry *folder = debugfs_lookup("kvm-s390-diag", kvm_dir);
+	unsigned long limit = jiffies + 30 * HZ;
+
+	while (folder && exists(folder, name) != there && time_before(jiffies, limit))
+		msleep(20);
+	there = folder && exists(folder, name) == there;
+	dput(folder);
+	return there;
+}
+
+/* Keeps a function from running. Hooks on its entry run all the same. */
+static int return_at_once(struct kprobe *kp, struct pt_regs *regs)
+{
+	instruction_pointer_set(regs, regs->gprs[14]);
+	return 1;
+}
+
+/* The functions that KVM enters for each VM, and that the module finds by name. */
+static void vm_has_its_file_while_it_lives(struct kunit *test)
+{
+	static struct kprobe kp = {
+		.symbol_name = "kvm_arch_destroy_vm",
+		.pre_handler = return_at_once,
+	};
+	struct test_vm *vm = test_vm_create(test);
+	struct dentry *kvm_dir = debugfs_create_dir("kvm", NULL);
+	int (*create_vm_debugfs)(struct kvm *kvm);
+	void (*destroy_vm)(struct kvm *kvm);
+
+	destroy_vm = (void *)test_symbol("kvm_arch_destroy_vm");
+	create_vm_debugfs = (void *)test_symbol("kvm_arch_create_vm_debugfs");
+	KUNIT_ASSERT_NOT_NULL(test, destroy_vm);
+	KUNIT_ASSERT_NOT_NULL(test, create_vm_debugfs);
+	vm->kvm->debugfs_dentry = debugfs_create_dir("100-7", kvm_dir);
+	/* Without a complete VM, kvm_arch_destroy_vm() would crash. */
+	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
+	KUNIT_ASSERT_EQ(test, test_attach(), 0);
+	KUNIT_EXPECT_TRUE(test, file_becomes(kvm_dir, "total", true));
+
+	test_see(vm);
+	create_vm_debugfs(vm->kvm);
+	KUNIT_EXPECT_TRUE(test, vms_seen(vm->kvm));
+	KUNIT_EXPECT_TRUE(test, file_becomes(kvm_dir, "100-7", true));
+	destroy_vm(vm->kvm);
+	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	KUNIT_EXPECT_TRUE(test, file_becomes(kvm_dir, "100-7", false));
+
+	test_detach();
+	KUNIT_EXPECT_FALSE(test, exists(kvm_dir, "kvm-s390-diag"));
+	unregister_kprobe(&kp);
+	debugfs_remove(kvm_dir);
 }
 
 static int write_ftrace_enabled(struct kunit *test, char value)
@@ -268,6 +343,15 @@ static void ftrace_stays_enabled_while_attached(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, write_ftrace_enabled(test, '0'), -EBUSY);
 	expect_notified(test, vm, true);
 	test_detach();
+}
+
+/* The handler is attached after the hooks, and must find ftrace enabled. */
+static void ftrace_stays_enabled_while_vms_are_hooked(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, test_start(), 0);
+	KUNIT_EXPECT_EQ(test, write_ftrace_enabled(test, '0'), -EBUSY);
+	write_ftrace_enabled(test, '1');
+	test_stop();
 }
 
 static void works_beside_another_tracer(struct kunit *test)
@@ -309,9 +393,12 @@ static struct kunit_case attach_cases[] = {
 	KUNIT_CASE(unclaimed_code_reaches_kvm),
 	KUNIT_CASE(taken_by_kprobe_is_refused),
 	KUNIT_CASE(taken_by_direct_call_is_refused),
+	KUNIT_CASE(missing_function_is_refused),
+	KUNIT_CASE(vm_has_its_file_while_it_lives),
 	KUNIT_CASE(function_without_slot_is_refused),
 	KUNIT_CASE(ftrace_disabled_is_refused),
 	KUNIT_CASE(ftrace_stays_enabled_while_attached),
+	KUNIT_CASE(ftrace_stays_enabled_while_vms_are_hooked),
 	KUNIT_CASE(works_beside_another_tracer),
 	KUNIT_CASE(attach_detach_cycles),
 	{}

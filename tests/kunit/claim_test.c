@@ -4,6 +4,8 @@
 
 #include "claim.c"
 
+#include <linux/sched.h>
+
 #include "vm.h"
 
 void test_claim(const char *list)
@@ -80,6 +82,24 @@ static void long_list_fits_the_page(struct kunit *test)
 	free_page((unsigned long)page);
 }
 
+/* Each of the two allocations fails once. */
+static void nothing_changes_without_memory(struct kunit *test)
+{
+	char *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	int nth;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, claim_set("0x123", NULL), 0);
+	for (nth = 1; nth <= 2; nth++) {
+		current->fail_nth = nth;
+		KUNIT_EXPECT_EQ(test, claim_set("0x500", NULL), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
+		current->fail_nth = 0;
+		claim_get(page, NULL);
+		KUNIT_EXPECT_STREQ(test, page, "0x123\n");
+	}
+}
+
 static void claim_exit(struct kunit *test)
 {
 	claim_set("all", NULL);
@@ -88,6 +108,7 @@ static void claim_exit(struct kunit *test)
 static struct kunit_case claim_test_cases[] = {
 	KUNIT_CASE_PARAM(claim_is_parsed, claim_gen_params),
 	KUNIT_CASE(long_list_fits_the_page),
+	KUNIT_CASE(nothing_changes_without_memory),
 	{}
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tests the files of the counters, in total and for each VM. */
 #include <linux/cpumask.h>
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -33,6 +34,22 @@ static bool file_exists(const char *name)
 		return false;
 	filp_close(file, NULL);
 	return true;
+}
+
+/* Returns the number of files in the module's folder. */
+static unsigned int files(void)
+{
+	struct dentry *folder = debugfs_lookup("kvm-s390-diag", kvm_dir), *file;
+	unsigned int found = 0;
+
+	if (!folder)
+		return 0;
+	inode_lock(d_inode(folder));
+	list_for_each_entry(file, &folder->d_subdirs, d_child)
+		found += d_really_is_positive(file);
+	inode_unlock(d_inode(folder));
+	dput(folder);
+	return found;
 }
 
 /* Waits until the file exists, or is gone: work items create and remove files. */
@@ -240,11 +257,17 @@ static void failed_creations_are_bounded(struct kunit *test)
 static void any_number_of_vms_is_seen(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test), *on_its_way = test_vm_create(test);
-	unsigned long i;
+	unsigned long i, limit = jiffies + 120 * HZ;
 
 	for (i = 0; i <= DIAG_VMS_UNNAMED; i++) {
 		test_see(vm);
 		vms_count(vm->kvm, DIAG_LEFT_TO_KVM);
+		/* Without a tally, nothing is cached. Work items free the memory of the others. */
+		while (!vms_seen_cached(vm->kvm) && time_before(jiffies, limit)) {
+			msleep(20);
+			vms_count(vm->kvm, DIAG_LEFT_TO_KVM);
+		}
+		KUNIT_ASSERT_TRUE(test, vms_seen_cached(vm->kvm));
 		test_vm_dies(vm);
 	}
 	test_see(on_its_way);
@@ -274,6 +297,9 @@ static void vm_without_name_is_counted(struct kunit *test)
 	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
+	/* When this file exists, the work items for that VM have run. */
+	vm_with_file(test, "100-7");
+	KUNIT_EXPECT_EQ(test, files(), 2);
 	test_vm_dies(vm);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 }
@@ -290,7 +316,7 @@ static void name_used_again_at_once(struct kunit *test)
 		create(next);
 		swap(vm, next);
 	}
-	/* Work items run in order. When this file exists, those of the earlier VMs have run. */
+	/* Work items run in order: when this file exists, those queued before have run. */
 	vm_with_file(test, "100-8");
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 0);
 	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
@@ -316,6 +342,39 @@ static void name_used_again_too_early(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 2);
 	destroy(next);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", false));
+}
+
+/* Creates a VM with the name of another, which is not destroyed yet. */
+static struct test_vm *vm_that_waits(struct kunit *test, struct test_vm *other, const char *name)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	debugfs_remove(other->kvm->debugfs_dentry);
+	give_name(test, vm, name);
+	create(vm);
+	return vm;
+}
+
+static void name_used_again_by_several(struct kunit *test)
+{
+	struct test_vm *a = vm_with_file(test, "100-7"), *b = vm_with_file(test, "100-8");
+	struct test_vm *second_a = vm_that_waits(test, a, "100-7");
+	struct test_vm *third_a = vm_that_waits(test, second_a, "100-7");
+	struct test_vm *second_b = vm_that_waits(test, b, "100-8");
+
+	vms_count(third_a->kvm, DIAG_NO_CSS);
+	vms_count(second_b->kvm, DIAG_NO_CSS);
+	vms_count(second_b->kvm, DIAG_NO_CSS);
+	/* Each name goes to a VM that waits for this name. */
+	test_vm_dies(b);
+	vm_with_file(test, "100-9");
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-8"), 2);
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 0);
+	/* A VM that still waits leaves no file to another. */
+	test_vm_dies(second_a);
+	test_vm_dies(a);
+	vm_with_file(test, "100-10");
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 }
 
 static void open_file_reads_nothing_of_a_vm_that_is_gone(struct kunit *test)
@@ -421,6 +480,7 @@ static struct kunit_case counters_cases[] = {
 	KUNIT_CASE(vm_without_name_is_counted),
 	KUNIT_CASE(name_used_again_at_once),
 	KUNIT_CASE(name_used_again_too_early),
+	KUNIT_CASE(name_used_again_by_several),
 	KUNIT_CASE(open_file_reads_nothing_of_a_vm_that_is_gone),
 	KUNIT_CASE(counted_without_memory),
 	KUNIT_CASE(unseen_without_memory),

@@ -107,6 +107,28 @@ static void problem_state_is_left_to_kvm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
 }
 
+/* The function code is the sum of the displacement and the base register. */
+static void base_register_counts(struct kunit *test)
+{
+	struct test_vm *seen = test_vm_create(test), *older = test_vm_create(test);
+
+	test_see(seen);
+	test_set_insn(seen, 5, 0x500);
+	test_set_gprs(seen, 3, SCHID_A, 0, 0);
+	seen->vcpu->run->s.regs.gprs[5] = 1;
+	KUNIT_EXPECT_EQ(test, test_call(seen, diag_intercept), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 1);
+
+	/* 0x500 is claimed for an older VM as well. */
+	KUNIT_ASSERT_EQ(test, test_assign(older, SCHID_A, 8, 0, -1), 0);
+	test_set_insn(older, 5, 0x4ff);
+	test_set_gprs(older, 3, SCHID_A, 0, 0);
+	older->vcpu->run->s.regs.gprs[5] = 1;
+	KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), 0);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), 1);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 2);
+}
+
 static void kvm_statistics_are_kept(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test);
@@ -146,7 +168,7 @@ static void destroyed_vm_is_forgotten(struct kunit *test)
 
 	test_see(vm);
 	test_see(other);
-	/* Again, as after a creation that failed. */
+	/* Create it again, as if the first creation had failed. */
 	test_see(vm);
 	KUNIT_EXPECT_TRUE(test, vms_seen(vm->kvm));
 	test_vm_dies(vm);
@@ -159,7 +181,7 @@ static void vm_created_before_attach_is_older(struct kunit *test)
 	struct test_vm *vm = test_vm_create(test), *newer = test_vm_create(test);
 
 	test_see(vm);
-	/* Unload, and load again up to the point where DIAGNOSE is attached. */
+	/* Unload, and load again up to the point where the handler is attached. */
 	KUNIT_ASSERT_EQ(test, vms_stop(), 0);
 	KUNIT_ASSERT_EQ(test, test_start_vms(), 0);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
@@ -173,6 +195,7 @@ static void vm_created_before_attach_is_older(struct kunit *test)
 static struct kunit_case dispatch_cases[] = {
 	KUNIT_CASE_PARAM(goes_to, dispatch_gen_params),
 	KUNIT_CASE(problem_state_is_left_to_kvm),
+	KUNIT_CASE(base_register_counts),
 	KUNIT_CASE(kvm_statistics_are_kept),
 	KUNIT_CASE(destroyed_vm_is_forgotten),
 	KUNIT_CASE(vm_created_before_attach_is_older),

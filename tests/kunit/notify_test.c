@@ -118,6 +118,7 @@ static const struct bad_cookie bad_cookies[] = {
 	{ "right in the lower half", (1LL << 32) + 5 },
 	{ "another queue of the subchannel", 4 },
 	{ "another subchannel", 0 },
+	{ "the error of no device", -EOPNOTSUPP },
 };
 
 static void bad_cookie_desc(const struct bad_cookie *c, char *desc)
@@ -133,6 +134,7 @@ static void bad_cookie_is_ignored(struct kunit *test)
 	struct test_vm *vm = usual_vm(test);
 
 	expect_served(test, vm, SCHID_B, 1, c->cookie, 5);
+	expect_served(test, vm, SCHID_A, 0, c->cookie, 0);
 	expect_forwarded(test, vm, SCHID_B, 2, c->cookie);
 }
 
@@ -283,6 +285,17 @@ static void only_slots_of_the_subchannel_are_called(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
+static void search_ends_with_the_subchannel(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+	unsigned int wrong = 0;
+
+	KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
+	add_greedy(test, vm, SCHID_B, 8, &wrong);
+	expect_forwarded(test, vm, SCHID_A, 1, -1);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
 static void only_lengths_8_and_0_are_called(struct kunit *test)
 {
 	static const int lengths[] = { 1, 2, 4 };
@@ -359,6 +372,8 @@ static void missing_bus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r2(vm), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), 0);
 	expect_other_gprs_kept(test, vm, 0, 4);
+	/* A cookie of the same value does not mean that a device was found. */
+	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_B, 0, -ENOMEM), DIAG_BUS_GONE);
 }
 
 static void no_css_support(struct kunit *test)
@@ -411,6 +426,7 @@ static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(length_0_matches_the_address),
 	KUNIT_CASE(other_lengths_are_passed_over),
 	KUNIT_CASE(only_slots_of_the_subchannel_are_called),
+	KUNIT_CASE(search_ends_with_the_subchannel),
 	KUNIT_CASE(only_lengths_8_and_0_are_called),
 	KUNIT_CASE(queues_out_of_order),
 	KUNIT_CASE(queues_with_gaps),

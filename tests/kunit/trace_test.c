@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tests the module's trace event, and KVM's own event when the module answers. */
+#include <linux/fs.h>
+#include <linux/preempt.h>
+#include <linux/seq_file.h>
 #include <linux/string.h>
+#include <linux/trace_events.h>
 #include <linux/tracepoint.h>
+#include <linux/uio.h>
 
 #include "trace.h"
 #include "vm.h"
@@ -26,6 +31,7 @@ static struct {
 	unsigned int count;
 	const struct kvm_vcpu *vcpu;
 	u16 code;
+	bool preemptible;
 } kvms;
 
 static void our_probe(void *data, const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode,
@@ -47,6 +53,7 @@ static void kvms_probe(void *data, struct kvm_vcpu *vcpu, u16 code)
 	kvms.count++;
 	kvms.vcpu = vcpu;
 	kvms.code = code;
+	kvms.preemptible = preemptible();
 }
 
 static void find_tracepoint(struct tracepoint *tp, void *result)
@@ -91,6 +98,8 @@ static const struct trace_case trace_cases[] = {
 	  .outcome = DIAG_OTHER_CODE, .kvms = 1 },
 	{ "left to KVM", 0x501, 3, SCHID_A, 1, 1, .older = true, .outcome = DIAG_LEFT_TO_KVM,
 	  .kvms = 1 },
+	{ "cookie of an older VM", 0x500, 3, SCHID_A, 1, 1, .older = true, .result = 1,
+	  .outcome = DIAG_SERVED_COOKIE, .kvms = 1 },
 	{ "privileged", 0x500, 3, SCHID_A, 1, 1, .problem_state = true,
 	  .outcome = DIAG_PRIVILEGED },
 };
@@ -153,6 +162,61 @@ static void tells_what_was_done(struct kunit *test)
 	test_detach();
 }
 
+#define TRACE	"/sys/kernel/debug/tracing/trace"
+
+/* Returns what userspace reads of the trace. */
+static char *trace_text(struct kunit *test)
+{
+	char *text = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct kvec vec = { .iov_base = text, .iov_len = PAGE_SIZE - 1 };
+	struct file *file = filp_open(TRACE, O_RDONLY, 0);
+	struct iov_iter iter;
+	struct kiocb kiocb;
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	init_sync_kiocb(&kiocb, file);
+	iov_iter_kvec(&iter, READ, &vec, 1, vec.iov_len);
+	while (iov_iter_count(&iter) && seq_read_iter(&kiocb, &iter) > 0)
+		;
+	filp_close(file, NULL);
+	return text;
+}
+
+static void event_prints_what_was_done(struct kunit *test)
+{
+	static const char *const names[DIAG_OUTCOMES] = {
+		"served_cookie", "served_search", "bus_gone", "forwarded_no_device",
+		"forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
+		"left_to_kvm", "privileged",
+	};
+	const struct trace_case *c = test->param_value;
+	bool notification = c->code == DIAG_KVM_VIRTIO && !c->problem_state;
+	struct file *file;
+	char line[160];
+
+	snprintf(line, sizeof(line),
+		 " vm 4711 vcpu 3 code 0x%x subcode %llu schid 0x%08x queue %llu cookie %lld result %lld outcome %s\n",
+		 c->code, notification ? c->r1 : 0, notification ? (u32)c->r2 : 0,
+		 notification ? c->r3 : 0, notification ? (s64)c->r4 : 0, c->result,
+		 names[c->outcome]);
+	vm->kvm->userspace_pid = 4711;
+	vm->vcpu->vcpu_id = 3;
+	KUNIT_ASSERT_EQ(test, test_attach(), 0);
+	if (!c->older)
+		test_see(vm);
+	KUNIT_EXPECT_EQ(test, trace_set_clr_event("kvm_s390_diag", NULL, 1), 0);
+	/* Opening the file so clears the trace. */
+	file = filp_open(TRACE, O_WRONLY | O_TRUNC, 0);
+	if (!IS_ERR(file))
+		filp_close(file, NULL);
+	issue(c);
+	trace_set_clr_event("kvm_s390_diag", NULL, 0);
+	test_detach();
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(trace_text(test), line), "%s%s", line,
+				  trace_text(test));
+}
+
 /* KVM's event must be fired as often as without the module, with the same arguments. */
 static void expect_kvms(struct kunit *test, const struct trace_case *c)
 {
@@ -161,6 +225,7 @@ static void expect_kvms(struct kunit *test, const struct trace_case *c)
 	if (c->kvms) {
 		KUNIT_EXPECT_PTR_EQ(test, kvms.vcpu, (const struct kvm_vcpu *)vm->vcpu);
 		KUNIT_EXPECT_EQ(test, kvms.code, c->code);
+		KUNIT_EXPECT_FALSE(test, kvms.preemptible);
 	}
 }
 
@@ -220,6 +285,7 @@ static void kvms_event_where_0x500_is_not_claimed(struct kunit *test)
 
 static struct kunit_case trace_test_cases[] = {
 	KUNIT_CASE_PARAM(tells_what_was_done, trace_gen_params),
+	KUNIT_CASE_PARAM(event_prints_what_was_done, trace_gen_params),
 	KUNIT_CASE_PARAM(kvms_event_is_fired_once, trace_gen_params),
 	KUNIT_CASE(kvms_event_where_0x500_is_not_claimed),
 	{}
