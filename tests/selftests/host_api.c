@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests the s390 part of KVM's ioctls, as their first description lists them. Each ioctl
+ * Tests the ioctls that Documentation/host-api.rst lists. Each ioctl
  * must behave as described, with KVM alone and with the module attached.
  */
 #define _GNU_SOURCE
@@ -109,8 +109,8 @@ static void test_vm(void)
 }
 
 /*
- * Lets KVM store to a page of the guest. The guest does not store itself, because its
- * first store to a page can fail in the emulator: see populate.c.
+ * Lets KVM store to a page of the guest. The guest's own first store to a page can fail
+ * in the emulator: see populate.c.
  */
 static long store_to(struct kvm_vcpu *vcpu, void *guest_page)
 {
@@ -181,7 +181,10 @@ static void test_floating_interrupts(void)
 	kvm_vm_free(vm);
 }
 
-/* Sets a new PSW to a disabled wait, whose address shows which interruption was taken. */
+/*
+ * Sets one of the new PSWs in the lowcore to a disabled wait. Its address shows which
+ * interruption was taken.
+ */
 static void set_new_psw(struct kvm_vm *vm, uint64_t at, uint64_t address)
 {
 	const struct psw psw = { PSW_MASK_NO_DAT | PSW_MASK_WAIT, address };

@@ -3,7 +3,7 @@
  * hostile_guest [SEED]
  *
  * A guest executes random DIAGNOSE instructions with random registers. The first two
- * parts of the test compare each result with the table "Who answers what" of README.md.
+ * parts of the test compare the results of claimed codes with the table of README.md.
  * In the other two parts, a thread of this program overwrites the registers in kvm_run
  * at the same time. These parts check only that no notification is lost and that
  * nothing unexpected happens.
@@ -159,8 +159,8 @@ static void random_block(struct block *b, int i)
 }
 
 /*
- * Writes a new stream, and the lowcore's new PSW: one of KVM's handlers may have
- * discarded their pages.
+ * Writes a new stream, and the new PSW in the lowcore. With overwritten registers, 0x10
+ * may have discarded the pages of both.
  */
 static void new_stream(void)
 {
@@ -251,7 +251,10 @@ static int run_on(enum ending *ending)
 		seen.interruptions++;
 		*ending = INTERRUPTED;
 		memcpy(&old, addr_gpa2hva(vm, LC_PGM_OLD_PSW), sizeof(old));
-		/* old.addr is after the DIAGNOSE, or in a block with overwritten registers. */
+		/*
+		 * old.addr is the end of the DIAGNOSE. If registers are overwritten, it can be
+		 * any address in the block.
+		 */
 		i = (old.addr - (uintptr_t)code) / sizeof(struct block);
 		if (old.addr < (uintptr_t)code || i >= BLOCKS) {
 			wrong("program interruption outside the stream, at %#lx", old.addr);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Runs a VM whose guest notifies queue 0 and queue 1 in turn, until SIGTERM. Only queue 0
- * has an ioeventfd. At SIGTERM, the program prints the numbers of notifications, eventfd
- * counts and exits. It exits with 0 if no notification was lost.
+ * has an ioeventfd. At SIGTERM, the program prints how many notifications, eventfd
+ * counts and exits there were. It exits with 0 if no notification was lost.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>

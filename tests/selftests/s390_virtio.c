@@ -22,7 +22,7 @@
 #define SET_STATUS	2
 
 #define EXT_VIRTIO	0x2603
-/* The interrupt stores it where other external interrupts store the address of a CPU. */
+/* The interruption stores this in the field that otherwise holds a CPU address. */
 #define SUBCODE_VIRTIO	0x0d00
 
 #define PSW_MASK_EXT	0x0100000000000000UL

@@ -104,7 +104,7 @@ static void test_killed(void)
 		kill(pid, SIGKILL);
 		killed += waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
 			  WTERMSIG(status) == SIGKILL;
-		/* Discard the rest of its count, so that the next VM starts from 0. */
+		/* Reset the eventfd, so that the next VM starts from 0. */
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 		eventfd_take(fd);
 		fcntl(fd, F_SETFL, 0);
