@@ -5,6 +5,7 @@ A guest's console is the SCLP console, and QEMU is controlled over the lab's net
 link. Neither issues a DIAGNOSE, so the guest counts only those of its devices.
 """
 
+import io
 import json
 import os
 import re
@@ -13,7 +14,10 @@ import shlex
 import socket
 import subprocess
 
-# Seconds. Even on a slow machine, no step takes longer unless it hangs.
+import pexpect
+import pexpect.fdpexpect
+
+# Seconds. Even on a slow machine, no step is silent for longer unless it hangs.
 LIMIT = 300
 
 # A guest's kernel may log this, because the emulator is slow.
@@ -39,35 +43,34 @@ def in_shell(script):
     return f"sh -c {shlex.quote(script)} < /dev/null 2>&1; echo @@exit $?; exit\n"
 
 
-class Stream:
+class Stream(pexpect.fdpexpect.fdspawn):
     """A connection that is read up to a pattern."""
 
     def __init__(self, connection):
+        super().__init__(connection, encoding="utf-8", codec_errors="replace", maxread=65536)
+        connection.settimeout(LIMIT)
         self.connection = connection
-        self.text = ""
-        self.done = ""
+        self.logfile_read = io.StringIO()
 
     def send(self, text):
         self.connection.sendall(text.encode())
 
+    def read_nonblocking(self, size=1, timeout=-1):
+        # The limit is that of each read: a step that goes on printing does not hang.
+        return super().read_nonblocking(size).replace("\r", "")
+
     def expect(self, pattern, limit=LIMIT):
         """Reads up to the pattern. Returns the text before it, and the match."""
-        self.connection.settimeout(limit)
-        while not (match := re.search(pattern, self.text)):
-            try:
-                data = self.connection.recv(65536)
-            except TimeoutError:
-                raise Trouble(f"'{pattern}' did not come within {limit} s after: "
-                              f"{self.done[-200:]}{self.text[-500:]!r}") from None
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                raise Trouble(f"the connection was closed without '{pattern}' after: "
-                              f"{self.done[-200:]}{self.text[-1500:]!r}")
-            self.text += data.decode(errors="replace").replace("\r", "")
-        before, self.text = self.text[:match.start()], self.text[match.end():]
-        self.done = (self.done + before + match[0])[-5000:]
-        return before, match
+        self.timeout = limit
+        try:
+            super().expect(re.compile(pattern), None)
+        except (pexpect.EOF, pexpect.TIMEOUT, OSError) as error:
+            raise Trouble(f"'{pattern}' did not come: {type(error).__name__} (limit {limit} s) "
+                          f"after: {self.said()}") from None
+        return self.before, self.match
+
+    def said(self):
+        return repr(self.logfile_read.getvalue()[-1500:])
 
 
 class Place:
@@ -164,13 +167,10 @@ class Listener:
         self.chardev = f"socket,host={place.here},port={self.server.getsockname()[1]}"
 
     def accept(self, qemu):
-        # If QEMU cannot start, it prints why and does not connect.
-        while self.server not in (ready := select.select([self.server, qemu.connection], [], [],
-                                                         LIMIT)[0]):
-            data = ready and qemu.connection.recv(65536)
-            qemu.text += data.decode(errors="replace") if data else ""
-            if not data or "@@exit" in qemu.text:
-                raise Trouble(f"QEMU does not start: {qemu.text}")
+        while self.server not in select.select([self.server, qemu], [], [], LIMIT)[0]:
+            # If QEMU cannot start, it prints why and does not connect.
+            if qemu.expect("(@@exit)|\n")[1][1]:
+                raise Trouble(f"QEMU does not start: {qemu.said()}")
         connection, _ = self.server.accept()
         self.server.close()
         return Stream(connection)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # host-parts.sh DIR: creates in DIR the files that "make check-upgrade" takes to the
-# host. old.tar has the files that "make install" installs of this version, new.tar has
-# those of a newer version, and upgrade.sh has the commands of "make upgrade".
+# host. old.tar has the files that "make install" installs for this version. new.tar has
+# those of a newer version. upgrade.sh has the commands of "make upgrade".
 set -e
 root=$(cd "$(dirname "$0")/../.." && pwd)
 out=$1

@@ -1,28 +1,30 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests kvm-s390-diag-stat on a made-up folder of counters. The output is TAP."""
 
+import argparse
 import csv
-import fcntl
 import io
 import json
 import os
 import pathlib
-import pty
 import re
-import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 import unittest
 
+import pexpect
+import pyte
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+import lab  # noqa: E402
+
 READER = ROOT / "tools/kvm-s390-diag-stat"
 NAMES = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
          "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
@@ -405,12 +407,12 @@ class Errors(Folder):
                 self.assertIn(text, self.read(*args, status=2))
 
     def test_no_counters(self):
-        "a folder without counters has status 3"
+        "the status is 3 if the folder has no counters"
         (self.path / "total").unlink()
         self.assertIn("there are no counters in", self.read("-1", status=3))
 
     def test_not_readable(self):
-        "counters that may not be read have status 4"
+        "the status is 4 if the counters may not be read"
         self.path.chmod(0o700)
         os.chown(self.path, 65534, 65534)
         done = subprocess.run(["setpriv", "--bounding-set=-dac_override,-dac_read_search",
@@ -442,134 +444,47 @@ class Errors(Folder):
         self.assertIn("run modprobe kvm-s390-diag", done.stderr)
 
 
-class Terminal:
-    """The functions of a VT100 that ncurses uses."""
+class Live(Folder):
+    """The table, on a terminal with the functions of a VT100."""
 
-    def __init__(self, rows, columns):
-        self.rows, self.columns = rows, columns
-        self.cells = [[" "] * columns for _ in range(rows)]
-        self.top, self.bottom = 0, rows - 1
-        self.y = self.x = 0
-        self.rest = ""
-
-    def feed(self, data):
-        self.rest += data
-        pattern = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b(?:[()].|[=>])|\x1b(M)|([^\x1b])",
-                             re.S)
-        while match := pattern.match(self.rest):
-            self.rest = self.rest[match.end():]
-            if match[2]:
-                self.control(match[1], match[2])
-            elif match[3]:
-                self.line_feed(-1, self.top, self.bottom)
-            elif match[4]:
-                self.character(match[4])
-        if len(self.rest) > 20:
-            raise AssertionError(f"the terminal does not implement {self.rest!r}")
-
-    def character(self, c):
-        if c == "\r":
-            self.x = 0
-        elif c == "\n":
-            self.line_feed(1, self.bottom, self.top)
-        elif c == "\b":
-            self.x = max(self.x - 1, 0)
-        elif c == "\t":
-            self.x = min(self.x // 8 * 8 + 8, self.columns - 1)
-        elif c.isprintable():
-            self.cells[self.y][min(self.x, self.columns - 1)] = c
-            self.x += 1
-
-    def line_feed(self, step, last, first):
-        """Moves the cursor down or up. At the end of the scrolling region, its lines scroll."""
-        if self.y == last:
-            del self.cells[first]
-            self.cells.insert(last, [" "] * self.columns)
-        else:
-            self.y = min(max(self.y + step, 0), self.rows - 1)
-
-    def control(self, parameters, final):
-        numbers = [int(n) if n.isdigit() else 0 for n in parameters.split(";")]
-        n = max(numbers[0], 1)
-        if final == "H":
-            self.y = min(n, self.rows) - 1
-            self.x = min(max((numbers + [1])[1], 1), self.columns) - 1
-        elif final == "J":
-            self.cells[self.y][self.x:] = [" "] * (self.columns - self.x)
-            for y in range(self.y + 1, self.rows):
-                self.cells[y] = [" "] * self.columns
-        elif final == "K" and numbers[0] == 1:
-            self.cells[self.y][:self.x + 1] = [" "] * (self.x + 1)
-        elif final == "K":
-            self.cells[self.y][self.x:] = [" "] * (self.columns - self.x)
-        elif final == "A":
-            self.y = max(self.y - n, 0)
-        elif final == "B":
-            self.y = min(self.y + n, self.rows - 1)
-        elif final == "C":
-            self.x = min(self.x + n, self.columns - 1)
-        elif final == "D":
-            self.x = max(self.x - n, 0)
-        elif final == "r":
-            bottom = (numbers + [0])[1] or self.rows
-            self.top, self.bottom, self.y, self.x = n - 1, bottom - 1, 0, 0
-        elif final not in "mhl":
-            raise AssertionError(f"the terminal does not implement ESC [ {parameters}{final}")
+    def table(self, *args, rows=24, columns=100, delay="0.1"):
+        self.screen = pyte.Screen(columns, rows)
+        self.stream = pyte.Stream(self.screen)
+        self.reader = pexpect.spawn(
+            sys.executable, [str(READER), "--path", str(self.path), "-s", delay, *args],
+            timeout=PATIENCE, env=dict(os.environ, TERM="vt100", LC_ALL="C.UTF-8"),
+            encoding="utf-8", dimensions=(rows, columns))
+        self.addCleanup(self.reader.close)
+        self.addCleanup(self.reader.wait)
+        self.addCleanup(self.reader.kill, signal.SIGKILL)
 
     def text(self):
-        return "\n".join("".join(row).rstrip() for row in self.cells)
-
-
-class Live(Folder):
-    def table(self, *args, rows=24, columns=100, delay="0.1"):
-        self.terminal = Terminal(rows, columns)
-        self.rate = 0
-        pid, self.fd = pty.fork()
-        if pid == 0:
-            os.environ.update(TERM="vt100", LC_ALL="C.UTF-8")
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.execv(sys.executable, [sys.executable, READER, "--path", self.path, "-s", delay,
-                                      *args])
-        self.pid = pid
-        self.addCleanup(self.end)
-
-    def end(self):
-        os.close(self.fd)
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        return "\n".join(line.rstrip() for line in self.screen.display)
 
     def shows(self, pattern, each=lambda: None):
         """Waits until the screen matches. Calls each() again and again while it waits."""
         limit = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.terminal.text()):
+        while not re.search(pattern, self.text()):
             self.assertLess(time.monotonic(), limit,
-                            f"'{pattern}' does not appear on\n{self.terminal.text()}")
+                            f"'{pattern}' does not appear on\n{self.text()}")
             each()
-            if select.select([self.fd], [], [], 0.02)[0]:
-                try:
-                    self.terminal.feed(os.read(self.fd, 65536).decode())
-                except OSError:
-                    raise AssertionError(
-                        f"the reader ended; the screen:\n{self.terminal.text()}") from None
+            try:
+                self.stream.feed(self.reader.read_nonblocking(65536, timeout=0.02))
+            except pexpect.TIMEOUT:
+                pass
+            except pexpect.EOF:
+                self.fail(f"the reader ended; the screen:\n{self.text()}")
 
     def never_shows(self, pattern):
-        self.assertNotRegex(self.terminal.text(), pattern)
+        self.assertNotRegex(self.text(), pattern)
 
     def press(self, keys):
-        os.write(self.fd, keys.encode())
+        self.reader.send(keys)
 
     def status(self):
         """Waits until the program has ended. Returns its exit status."""
-        try:
-            while select.select([self.fd], [], [], PATIENCE)[0]:
-                os.read(self.fd, 65536)
-            self.fail(f"the reader does not end; the screen:\n{self.terminal.text()}")
-        except OSError:
-            pass
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
-        return os.waitstatus_to_exitcode(status)
+        self.reader.expect(pexpect.EOF)
+        return self.reader.wait()
 
     def test_rates(self):
         "the table shows the rates of all VMs together and of each VM"
@@ -693,40 +608,37 @@ class Manual(unittest.TestCase):
 class TapResult(unittest.TestResult):
     def __init__(self):
         super().__init__()
-        self.bad = {}
-
-    def addError(self, test, err):
-        super().addError(test, err)
-        self.bad[test.id()] = self.errors[-1][1]
-
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self.bad[test.id()] = self.failures[-1][1]
-
-    def addSubTest(self, test, subtest, err):
-        super().addSubTest(test, subtest, err)
-        if err:
-            self.bad[test.id()] = self._exc_info_to_string(err, test)
+        self.tap = lab.Tap("reader: ")
 
     def stopTest(self, test):
         super().stopTest(test)
-        why = self.bad.get(test.id())
-        print(f"{'not ok' if why else 'ok'} {self.testsRun} - reader: {test.shortDescription()}",
-              flush=True)
-        for line in (why or "").splitlines():
-            print(f"# {line}")
+        why = [why for _, why in self.errors + self.failures]
+        self.tap.result(not why, test.shortDescription(), "".join(why))
+        self.errors.clear()
+        self.failures.clear()
 
 
 def main():
+    tests = [(test.id().split(".test_")[1], test)
+             for group in unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+             for test in group]
+    names = [name for name, _ in tests]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("test", nargs="*", help="tests to run (default: all)")
+    parser.add_argument("--list", action="store_true", help="list the names of the tests")
+    args = parser.parse_args()
+    if args.list:
+        print(*names, sep="\n")
+        return 0
+    if unknown := set(args.test).difference(names):
+        parser.error(f"no test has the name {unknown.pop()}; these are the names: "
+                     f"{' '.join(names)}")
+
     # In the background of a shell, SIGINT is ignored; undo that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    loader = unittest.TestLoader()
-    loader.testNamePatterns = [f"*{name}*" for name in sys.argv[1:]] or None
-    suite = loader.loadTestsFromModule(sys.modules[__name__])
     result = TapResult()
-    suite.run(result)
-    print(f"1..{result.testsRun}")
-    return not result.wasSuccessful()
+    unittest.TestSuite(test for name, test in tests if name in (args.test or names)).run(result)
+    return result.tap.end()
 
 
 if __name__ == "__main__":
