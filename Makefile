@@ -5,6 +5,7 @@
 # On an s390 machine the module is built for the running kernel. On other machines it
 # is cross compiled for the stock kernel of a host of the lab.
 KERNEL ?= 6.1
+MINUTES ?= 60
 ifeq ($(shell uname -m),s390x)
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KBUILD = $(MAKE) -C $(KDIR)
@@ -32,55 +33,62 @@ LAB_FILES = $$(printf -- '--file %s ' $(OUT)/lab/*)
 module: $(KDIR)	## build kvm-s390-diag.ko, the default target (KERNEL=, KDIR=)
 	$(KBUILD) M=$(CURDIR) modules
 
-docs: setup-docs	## build the pages of Documentation/ into build/docs
-	tests/docs
-
 clean:		## remove what was built in this tree (the lab's cache stays)
 	rm -rf build
 	[ ! -d "$(KDIR)" ] || $(KBUILD) M=$(CURDIR) clean
 
 ##@ In the lab (amd64 Debian 12, root)
-setup:		## install packages, fetch kernels and headers; the targets below call it
+setup:		## set up all of the lab; the other targets set up the part that they need
 	tests/lab/setup.sh
 
 setup-host:
 	tests/lab/setup.sh host $(if $(IN_CHROOT),host-$(KERNEL))
 
-setup-kunit setup-docs setup-install setup-guests:
+setup-kunit setup-docs setup-install setup-guests setup-prove:
 	tests/lab/setup.sh $(@:setup-%=%)
 
 host-parts: setup-host
 	$(MAKE) -C tests/selftests KDIR="$(KDIR)" KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" \
 		OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
 
-demo: host-parts	## show on a real host who answers which DIAGNOSE
+demo: host-parts	## show on an emulated host who answers which DIAGNOSE
 	$(HOST) $(LAB_FILES) tests/selftests/demo.sh
 
+# Two groups of tests run side by side, because an emulated host uses little more than one
+# CPU. The files that both groups use are built first.
+LANE = $(MAKE) --no-print-directory
 check: setup	## run all tests
-	tests/tally "$(MAKE) --no-print-directory lint" \
-		"$(MAKE) --no-print-directory check-docs" \
-		"$(MAKE) --no-print-directory check-kunit" \
-		"$(MAKE) --no-print-directory check-install" \
-		"$(MAKE) --no-print-directory check-host KERNEL=6.1" \
-		"$(MAKE) --no-print-directory check-host KERNEL=6.12" \
-		"$(MAKE) --no-print-directory check-upgrade" \
-		"$(MAKE) --no-print-directory check-guests"
+	$(LANE) host-parts KERNEL=6.1
+	$(LANE) host-parts KERNEL=6.12
+	$(LANE) guest-parts
+	tests/tally "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
+			"$(LANE) check-install" "$(LANE) check-host KERNEL=6.12 -o host-parts" \
+			"$(LANE) check-guests -o guest-parts" \
+		--beside "$(LANE) check-kunit" "$(LANE) check-host KERNEL=6.1 -o host-parts" \
+			"$(LANE) check-upgrade -o host-parts"
 
-check-host: host-parts	## test the module on a real host (KERNEL=)
-	$(HOST) --cpus 2 --time-limit 1200 --results $(OUT)/results $(LAB_FILES) \
-		tests/selftests/commands.sh
+check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
+	$(HOST) --cpus 2 --results $(OUT)/results $(LAB_FILES) \
+		tests/selftests/commands.sh $(TEST)
+
+soak: host-parts	## disturb guests at random for an hour; not part of check (MINUTES=, SEED=)
+	echo $(MINUTES) > $(OUT)/minutes
+	echo $(SEED) > $(OUT)/seed
+	$(HOST) --cpus 2 --time-limit $$(($(MINUTES) * 60 + 1200)) --results $(OUT)/soak \
+		$(LAB_FILES) --file $(OUT)/minutes --file $(OUT)/seed tests/selftests/soak.sh
 
 guest-parts: setup-guests module
 	$(MAKE) -C tests/guests OUT="$(OUT)/guests"
 
-# A host that can run guests: QEMU in its root, what they need in its /lab.
+# A host with QEMU in its root folder and the files of its guests in /lab.
 GUESTS = $(HOST) --cpus 2 --memory 3072 \
 	--tree $(DIAG_CACHE)/guests/qemu: --tree $(OUT)/guests/lab:lab --file kvm-s390-diag.ko \
 	$(foreach name,vhost_net vhost_vsock tun loop crc32c_generic ext4,--modprobe $(name))
 
-check-guests: guest-parts	## test it with Linux guests and virtio devices on a real host
+check-guests: guest-parts	## test the module with Linux guests and virtio devices (TEST=)
+	tests/guests/run --list $(TEST)
 	$(GUESTS) --time-limit 2400 --results $(OUT)/guests/results \
-		--driver "tests/guests/run --lab $(OUT)/guests/lab" tests/guests/agent.sh
+		--driver "tests/guests/run --lab $(OUT)/guests/lab $(TEST)" tests/guests/agent.sh
 
 guest: guest-parts	## open a shell in a guest, with the module attached on its host
 	$(GUESTS) --time-limit 86400 --driver "tests/guests/play guest" tests/guests/agent.sh
@@ -88,35 +96,53 @@ guest: guest-parts	## open a shell in a guest, with the module attached on its h
 host: guest-parts	## open a shell on that host
 	$(GUESTS) --time-limit 86400 --driver "tests/guests/play host" tests/guests/agent.sh
 
-check-kunit: setup-kunit	## run the KUnit suites, and check the instruction counts
+check-kunit: setup-kunit	## run the KUnit suites, and check the instruction counts (SUITE=, TEST=)
 	status=0; \
-	tests/kunit/run plain sanitized kcsan untraced || status=1; \
-	tests/bench/insn --check || status=1; \
+	tests/kunit/run $(if $(SUITE),--suite '$(SUITE)') $(if $(TEST),--test '$(TEST)') || status=1; \
+	$(if $(SUITE)$(TEST),,tests/bench/insn --check || status=1;) \
 	exit $$status
 
-check-install: setup-install module	## test make install, DKMS, the Debian packages and the reader
-	tests/install/run
-	tests/install/reader.py
+check-mutants: setup-kunit setup-install	## break the code on purpose; a test must fail each time (MUTANTS=)
+	tests/mutants/run $(MUTANTS)
 
-check-upgrade: setup-install host-parts module	## test on a real host what was installed: load, read, upgrade
+prove: setup-prove	## prove the search and the cookie check on small buses
+	tests/prove/run
+
+check-prove: setup-prove	## the same with fewer slots, in less than a minute
+	status=0; \
+	tests/prove/run exhaustive || status=1; \
+	tests/prove/run --slots 4 symbolic || status=1; \
+	exit $$status
+
+check-install: setup-install module	## test make install, DKMS, the Debian packages and the reader (TEST=)
+	tests/install/run $(TEST)
+
+check-upgrade: setup-install host-parts module	## test the installed files on an emulated host: load, read, upgrade
 	tests/install/host-parts.sh $(OUT)/upgrade
-	$(HOST) --time-limit 1200 --results $(OUT)/upgrade/results \
+	$(HOST) --results $(OUT)/upgrade/results \
 		--file $(OUT)/upgrade/old.tar --file $(OUT)/upgrade/new.tar \
 		--file $(OUT)/upgrade/upgrade.sh --file $(PROGRAMS)/notifies:guest \
 		--file $(OUT)/lab/sync_regs_test --file tests/selftests/first-guests.sh \
 		--file tests/install/host.py --file $(DIAG_CACHE)/tools-s390x.tar \
 		tests/install/host.sh
 
-lint: setup-kunit module	## run checkpatch, sparse, W=1, coccinelle, kernel-doc
-	KBUILD="$(KBUILD)" tests/lint.sh
+lint: setup-kunit module	## run the kernel's and other static checks, and test the tail-jump check
+	tests/lab/setup.sh host-6.12
+	status=0; \
+	KBUILD="$(KBUILD)" tests/lint.sh || status=1; \
+	tests/tailjump/run || status=1; \
+	exit $$status
+
+docs: setup-docs	## build the pages of Documentation/ into build/docs
+	tests/docs
 
 check-docs: setup-docs	## build the pages, and compare them with the sources
 	tests/docs --check
 
-bench-insn: setup-kunit	## count the instructions of KVM's own handler and of this one
+bench-insn: setup-kunit	## count the instructions of KVM's own handler and of the module's
 	tests/bench/insn
 
-bench: host-parts	## time notifications on a real host, with and without the module
+bench: host-parts	## time notifications on an emulated host, with and without the module
 	$(HOST) --cpus 2 --time-limit 1800 --results $(OUT)/bench \
 		$(LAB_FILES) --file $(PROGRAMS)/notify tests/bench/notify.sh
 	tests/bench/notify $(OUT)/bench
@@ -129,12 +155,19 @@ help:		## list the targets and variables
 include scripts/install.mk
 
 ##@ Variables
-##= KERNEL=6.1, 6.12    kernel of the lab's host (6.1); the module is built for it as well
-##= KDIR=...            headers to build against (those of the running or the lab's kernel)
-##= DIAG_CACHE=...      cache of the lab (~/.cache/kvm-s390-diag)
-##= DESTDIR= prefix= AUTOLOAD= and more for install: Documentation/installing.rst
+##= KERNEL=6.1 or 6.12  kernel of the emulated host, and of the module on other machines than
+##=                     s390 (default 6.1)
+##= TEST=NAMES          run only these tests; an unknown name lists all names
+##= SUITE=GLOB          run only these KUnit suites, on one kernel and with fewer repetitions
+##= MUTANTS=NAMES       try only these mutants: files, suites or names
+##= MINUTES=N, SEED=N   length of the soak (default 60), and which earlier soak to repeat
+##= KDIR=FOLDER         kernel headers to build against (default: the running kernel's, or KERNEL's)
+##= DIAG_CACHE=FOLDER   cache of the lab (default ~/.cache/kvm-s390-diag)
+##= DESTDIR=FOLDER, prefix=FOLDER, AUTOLOAD=1 and more: for install and uninstall, see
+##=                     Documentation/installing.rst
 
 .DEFAULT_GOAL := module
-.PHONY: module setup setup-host setup-kunit setup-docs setup-install setup-guests host-parts \
-	guest-parts demo check check-host check-guests guest host check-kunit check-install \
-	check-upgrade lint docs check-docs bench-insn bench clean help
+.PHONY: module setup setup-host setup-kunit setup-docs setup-install setup-guests setup-prove \
+	host-parts guest-parts demo check check-host check-guests guest host check-kunit \
+	check-mutants soak prove check-prove check-install check-upgrade lint docs check-docs \
+	bench-insn bench clean help

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# TAP from a shell script: each function is one test, but for the last one.
-tap_tests=0
-tap_failed=0
+# TAP from a shell script. Each call of result, same or succeeds is one test.
+
+# Starts a plan. This file has started the first one.
+tap_begin()
+{
+	tap_tests=0
+	tap_failed=0
+}
+tap_begin
 
 # result NAME OUTPUT: passed where there is no output.
 result()
@@ -44,9 +50,9 @@ $output"
 	fi
 }
 
-# The plan; fails if a test has.
+# Prints the plan. Fails if a test has failed or none has run.
 tap_end()
 {
 	echo "1..$tap_tests"
-	[ $tap_failed = 0 ]
+	[ $tap_failed = 0 ] && [ $tap_tests != 0 ]
 }

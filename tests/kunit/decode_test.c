@@ -61,7 +61,7 @@ static void r1_and_r3_of_the_instruction_mean_nothing(struct kunit *test)
 	test_set_insn(vm, 0, 0x500);
 	vm->vcpu->arch.sie_block->ipa = DIAG_IPA | 0xff;
 	KUNIT_EXPECT_EQ(test, diag_function_code(vm->vcpu), 0x500);
-	/* Bits 32-47 of the instruction text that SIE stores mean nothing either. */
+	/* SIE stores 6 bytes. The last two do not belong to the DIAGNOSE. */
 	vm->vcpu->arch.sie_block->ipb |= 0xffff;
 	KUNIT_EXPECT_EQ(test, diag_function_code(vm->vcpu), 0x500);
 }

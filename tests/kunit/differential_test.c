@@ -54,7 +54,7 @@ static u32 random_schid(void)
 }
 
 /*
- * Creates a VM with a random bus, as VMMs build it and KVM's collision check allows it. A
+ * Creates a VM with a random bus like those that VMMs build, within KVM's collision check. A
  * subchannel has either queues of 8 bytes (in order, shuffled or with gaps) or one
  * wildcard of 8 bytes. With @mixed, the bus also has devices of other lengths between
  * them.
@@ -179,7 +179,7 @@ static bool compare(struct kunit *test, struct test_vm *vm, const u64 *gprs, boo
 	if (mixed && ours.rc != kvms.rc) {
 		struct kvm_io_range *slot;
 
-		/* A weaker rule holds: no wrong device is signalled, userspace gets the rest. */
+		/* Only this must hold: no wrong device is signalled, or userspace gets it. */
 		tally->more_found++;
 		if (ours.rc == -EOPNOTSUPP)
 			return !memcmp(ours.gprs, gprs, sizeof(ours.gprs));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For a test file that includes a source file of the module, to reach its static
- * functions. The tests call these again and again, so their text must not be freed
+ * Included by a test file that includes a source file of the module, to reach its
+ * static functions. The tests call these again and again, so their text must not be freed
  * after init, and their variables must stay writable.
  */
 #ifndef DIAG_TEST_INCLUDE_SOURCE_H

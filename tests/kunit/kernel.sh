@@ -11,6 +11,10 @@ here=$(dirname "$(readlink -f "$0")")
 name=$1
 config=$here/$name.kunitconfig
 source=$DIAG_CACHE/linux-source-6.1
+[ -e "$source/version" ] || {
+	echo "kernel.sh: there is no kernel source in $DIAG_CACHE; run tests/lab/setup.sh kunit" >&2
+	exit 1
+}
 key=$( (grep -v '^#' "$config"; cat "$source/version"; s390x-linux-gnu-gcc --version) | sha256sum | cut -c1-12)
 dir=$DIAG_CACHE/kunit-$name-$key
 

@@ -84,7 +84,7 @@ static int notifier_thread(void *arg)
 	return 0;
 }
 
-/* Each VM has the address of the VM before. Returns the number of their notifications. */
+/* Each new VM has the address of the previous one. Returns how often all of them notified. */
 static int vms_thread(void *arg)
 {
 	struct test_vm *vm = arg;
@@ -197,7 +197,7 @@ static void race(struct kunit *test, bool traced)
 	free_percpu(counts);
 	KUNIT_EXPECT_EQ(test, ours + by_kvm, issued);
 	KUNIT_EXPECT_EQ(test, kp.nmissed, 0);
-	/* The module fires one event for each that it counts, KVM one for each that is issued. */
+	/* One event of the module for each count, and one of KVM for each DIAGNOSE. */
 	KUNIT_EXPECT_EQ(test, our_events, traced ? ours : 0);
 	KUNIT_EXPECT_EQ(test, kvms_events, traced ? issued : 0);
 	KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), completed);

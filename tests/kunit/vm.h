@@ -15,14 +15,14 @@
 #include "vms.h"
 
 /*
- * How much to test. The build sets these macros, because KUnit runs the suites of a
- * module before the module's parameters are parsed.
+ * These macros set the amount of testing. The build can define them otherwise: KUnit runs
+ * the suites of a module before the parameters of the module are parsed.
  */
 #ifndef TEST_STATES
 #define TEST_STATES	1000000		/* random vCPU states to compare */
 #endif
 #ifndef TEST_CYCLES
-#define TEST_CYCLES	1000		/* attaching and detaching; RCU takes 0.1 s each */
+#define TEST_CYCLES	200		/* attaching and detaching; RCU takes 0.1 s each */
 #endif
 #ifndef TEST_RACES
 #define TEST_RACES	50		/* attaching and detaching while vCPUs notify */
@@ -87,7 +87,7 @@ u64 test_counted(enum diag_outcome outcome);
 u64 test_counted_all(void);
 
 /*
- * Start and stop counting and the hooks on VMs; nothing is attached. test_vm_dies()
+ * Start and stop the counters and the hooks on VMs. The handler is not attached. test_vm_dies()
  * destroys a VM: it stands in for kvm_arch_destroy_vm().
  */
 int test_start(void);
@@ -99,7 +99,7 @@ void test_vm_dies(struct test_vm *vm);
 void test_claim(const char *list);
 int test_attach(void);
 void test_detach(void);
-/* Detaches, and returns the number of intercepts that were counted until the last one left. */
+/* Detaches. Returns the intercepts that were counted before the last vCPU left. */
 u64 test_detach_counted(void);
 
 /* Returns KVM's tracepoint kvm_s390_handle_diag. */

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh [host|host-6.12|kunit|docs|install|guests]...
+# setup.sh [host|host-6.12|kunit|docs|install|guests|prove]...
 #
 # Sets up an amd64 Debian 12 machine for building and testing. Without an argument it
-# sets up all parts. It installs packages on the machine. Into a cache folder outside
-# the tree it puts the hosts' s390x kernels, their headers and busybox, QEMU and other
-# tools for the hosts, and the kernel's source. It runs as root, and skips every step
-# that an earlier run has completed.
+# sets up all parts. It installs packages on the machine. It fills a cache folder outside
+# the tree with the s390x kernels of the hosts, their headers and busybox, with QEMU and
+# other tools for the hosts, and with the kernel's source. It runs as root, and skips
+# every step that an earlier run has completed.
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
@@ -18,12 +18,13 @@ packages="ca-certificates cpio gcc-s390x-linux-gnu iproute2 kmod
 packages_host="gnuplot-nox hercules linux-source-6.1"
 packages_host_6_12=debootstrap
 packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev linux-source-6.1
-	perl qemu-system-misc
-	sparse"
+	perl pyflakes3 qemu-system-misc shellcheck sparse"
 packages_docs="linux-source-6.1 perl python3-sphinx"
-packages_install="debhelper dh-dkms dkms dpkg-dev git groff-base lintian mandoc openssl python3"
+packages_install="debhelper dh-dkms dkms dpkg-dev git groff-base lintian mandoc openssl python3
+	python3-pexpect python3-pyte"
+packages_prove="gcc libc6-dev"
 packages_guests="bc binutils-s390x-linux-gnu bison flex gcc libc6-dev libelf-dev libssl-dev
-	linux-source-6.1 perl qemu-system-misc"
+	linux-source-6.1 perl python3-pexpect qemu-system-misc"
 
 say()
 {
@@ -144,6 +145,19 @@ chroot_6_12()
 	touch "$dir/complete"
 }
 
+# Installs CBMC, which Debian 12 does not have.
+chroot_cbmc()
+{
+	[ ! -x "$DIAG_CACHE/chroot-6.12/usr/bin/cbmc" ] || return 0
+	say "installing CBMC in the chroot of 6.12"
+	"$here/in-chroot" 6.12 sh -ec '
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get -qq update
+		apt-get -qq -y install --no-install-recommends cbmc
+		apt-get clean' > "$DIAG_CACHE/cbmc.log" 2>&1 ||
+		die "installing CBMC failed, see $DIAG_CACHE/cbmc.log"
+}
+
 # Fetches Python and kmod for the host.
 host_tools()
 {
@@ -232,13 +246,14 @@ mkdir -p "$DIAG_CACHE"
 exec 9> "$DIAG_CACHE/lock"
 flock 9
 
-parts=${*:-host host-6.12 kunit docs install guests}
+parts=${*:-host host-6.12 kunit docs install guests prove}
 for part in $parts; do
 	case $part in
 	host) packages="$packages $packages_host" ;;
 	host-6.12) packages="$packages $packages_host $packages_host_6_12" ;;
 	kunit) packages="$packages $packages_kunit" ;;
 	docs) packages="$packages $packages_docs" ;;
+	prove) packages="$packages $packages_host $packages_host_6_12 $packages_prove" ;;
 	install) packages="$packages $packages_install" ;;
 	guests) packages="$packages $packages_host $packages_guests" ;;
 	*) die "there is no part '$part'" ;;
@@ -246,13 +261,14 @@ for part in $parts; do
 done
 machine_packages
 
-# Every part but the pages needs this host's headers or its busybox.
+# Every part but the pages needs the headers or the busybox of the 6.1 host.
 suite=bookworm
 [ "$parts" = docs ] || host 6.1
 for part in $parts; do
 	case $part in
 	host|kunit|docs) kernel_source ;;
 	host-6.12) (suite=trixie; host 6.12; chroot_6_12) ;;
+	prove) (suite=trixie; host 6.12; chroot_6_12; chroot_cbmc) ;;
 	install) host_tools ;;
 	guests) kernel_source; guest_tools ;;
 	esac
