@@ -41,7 +41,7 @@ refused()
 EINVAL=22 EBUSY=16 ERANGE=34 ENOENT=2 EOPNOTSUPP=95
 module=kvm-s390-diag.ko
 
-for bad in 500 0x 0x5g0 0x500, ,0x500 "0x500,501" "0x500,all" ALL 0x-1 "0x500;0x501"; do
+for bad in 500 0x 0x5g0 "0x500," ",0x500" "0x500,501" "0x500,all" ALL 0x-1 "0x500;0x501"; do
 	token=$(echo "$bad" | tr , '\n' | grep -vx '0x500' | head -n 1)
 	refused "claim=$bad" $EINVAL "'$token' is not a function code" $module "claim=$bad"
 done

@@ -54,7 +54,7 @@ end_one()
 	rest=$(echo "$all " | sed "s/ $guests / /")
 	if [ "$1" = kill ]; then
 		kill -KILL "$guests"
-		wait "$guests"
+		wait "$guests" 2> /dev/null
 		rm /tmp/guest."$guests"
 	else
 		end_guests

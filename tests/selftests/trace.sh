@@ -110,7 +110,7 @@ for claim in all 0x500 0x501; do
 	result "claim=$claim: a new VM has its file" \
 		"$(wait_until [ -e $folder/$vm ] || echo "$folder/$vm is missing")"
 	same "claim=$claim: the file is named as KVM's directory" "$vm" \
-		"$(ls /sys/kernel/debug/kvm | grep "^${vm%-*}-")"
+		"$(cd /sys/kernel/debug/kvm && echo "${vm%-*}"-*)"
 	clear_trace
 	issue
 	same "claim=$claim: KVM's events are the same as with KVM alone" "$alone" "$(kvms_events)"
