@@ -55,7 +55,12 @@ struct notifier {
 	u64 there, gone;
 };
 
-/* Queues 0 and 2 are always registered, 1 and 3 come and go, 4 is never registered. */
+/*
+ * Queues 0 and 2 are always registered, 1 and 3 come and go, 4 is never registered. The
+ * threads of this test mark a quiescent state for RCU-tasks, as a vCPU does when it leaves
+ * KVM: cond_resched() alone does nothing on a kernel with preemption, and detaching would
+ * wait for ever.
+ */
 static int notifier_thread(void *arg)
 {
 	struct notifier *n = arg;
@@ -79,7 +84,7 @@ static int notifier_thread(void *arg)
 				    queue == 0 || queue == 2;
 			n->gone += queue & 1;
 		}
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	return 0;
 }
@@ -96,7 +101,7 @@ static int vms_thread(void *arg)
 		test_set_gprs(vm, 3, SCHID_B, 0, 0);
 		test_call(vm, handle_diag);
 		issued++;
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	return issued;
 }
@@ -114,7 +119,7 @@ static int bus_thread(void *arg)
 		refused += !!test_deassign(vm, SCHID_A, 8, 1, -1);
 		refused += !!test_deassign(vm, SCHID_A - 1, 8, 0, -1);
 		refused += !!test_deassign(vm, SCHID_A, 8, 3, -1);
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	return refused;
 }

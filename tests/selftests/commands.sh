@@ -11,7 +11,7 @@ kernels_own="s390x/sync_regs_test s390x/resets s390x/memop s390x/tprot set_memor
 programs="diag_abi ioeventfd_cookie s390_virtio host_api vm_lifetime notify_race hostile_guest"
 scripts="refusals trace"
 company="cpus function function_graph kprobe events perf direct bpf two_loads"
-faults="churn thousand memory"
+faults="churn offline thousand memory"
 
 all="kernels_own $programs $scripts $company $faults"
 wanted=${*:-$all}
@@ -73,7 +73,7 @@ for test in $wanted; do
 	case $test in
 	kernels_own) test_kernels_own ;;
 	cpus|function|function_graph|kprobe|events|perf|direct|bpf|two_loads) sh ./company.sh "$test" ;;
-	churn|thousand|memory) ./faults "$test" ;;
+	churn|offline|thousand|memory) ./faults "$test" ;;
 	refusals|trace) sh "./$test.sh" ;;
 	*) "./$test" ;;
 	esac || status=1
