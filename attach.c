@@ -78,8 +78,8 @@ static int __init attach_handler(void)
 
 /*
  * The grace period ends when every task has slept, or has been in userspace or idle. The
- * module never sleeps, so no task is in it any more. A task that sleeps in KVM's handler
- * has no return address into the module on its stack.
+ * code that handles intercepts never sleeps, so no task is in it any more. A task that
+ * sleeps in KVM's handler has no return address into the module on its stack.
  */
 static int detach_handler(void)
 {

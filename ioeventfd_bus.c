@@ -45,9 +45,9 @@ static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsig
 }
 
 /*
- * VMMs register virtqueues in order, so the slot of virtqueue n is usually the nth
- * slot of its subchannel. That slot is tried first, then every slot of the
- * subchannel.
+ * VMMs register virtqueues in order, so the slot of virtqueue n is usually n slots
+ * after the first slot of its subchannel. That slot is tried first, then every slot of
+ * the subchannel.
  */
 long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
 			  const u64 *queue)
