@@ -57,7 +57,7 @@ demo: host-parts	## show on an emulated host who answers which DIAGNOSE
 # Two groups of tests run side by side, because an emulated host uses little more than one
 # CPU. The files that both groups use are built first.
 LANE = $(MAKE) --no-print-directory
-check: setup	## run all tests
+check: setup	## run the tests; check-mutants, soak and the long proofs apart
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
 	$(LANE) guest-parts

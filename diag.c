@@ -62,7 +62,7 @@ static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, unsigned int code
 	return kvm_handler(vcpu);
 }
 
-/* kvm_stat reads these fields. They count every DIAGNOSE, whoever answers it. */
+/* kvm_stat reads these fields. They count what KVM would count without the module. */
 static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 {
 	switch (code) {
