@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences between kernel versions, and nothing else.
+ * The differences between kernels, and nothing else. Each one is told by what the kernel
+ * has, because distributions move interfaces to kernels of lower versions.
  */
 #ifndef KVM_S390_DIAG_COMPAT_H
 #define KVM_S390_DIAG_COMPAT_H
 
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/ftrace.h>
-#include <linux/version.h>
+#include <linux/preempt.h>
+#include <linux/srcu.h>
+#include <linux/tracepoint.h>
+#include <linux/types.h>
 
 /*
  * Returns the first argument of the traced function. The kernel's own
- * ftrace_regs_get_argument() calls a function that 6.12 does not export.
+ * ftrace_regs_get_argument() calls a function that not every kernel exports.
  */
 static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 {
@@ -21,27 +27,35 @@ static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 #endif
 }
 
-/* Up to 6.3 a direct call is registered by address, since 6.4 with an ftrace_ops. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+/*
+ * A direct call is registered by the address of the call site, or with an ftrace_ops whose
+ * filter contains that address.
+ */
+#define COMPAT_DIRECT_BY_IP \
+	(__same_type(register_ftrace_direct, int (unsigned long, unsigned long)) && \
+	 __same_type(unregister_ftrace_direct, int (unsigned long, unsigned long)))
+#define COMPAT_DIRECT_BY_OPS \
+	(__same_type(register_ftrace_direct, int (struct ftrace_ops *, unsigned long)) && \
+	 __same_type(unregister_ftrace_direct, \
+		     int (struct ftrace_ops *, unsigned long, bool)))
+static_assert(COMPAT_DIRECT_BY_IP || COMPAT_DIRECT_BY_OPS,
+	      "kvm-s390-diag lacks the types of this kernel's ftrace direct calls");
+
+/* The pointer that does not fit is NULL, and is never called. */
 static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
 				       unsigned long addr)
 {
-	return register_ftrace_direct(ip, addr);
-}
+	int (*by_ip)(unsigned long ip, unsigned long addr);
+	int (*by_ops)(struct ftrace_ops *ops, unsigned long addr);
+	int rc;
 
-static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
-				       unsigned long addr)
-{
-	return unregister_ftrace_direct(ip, addr);
-}
-#else
-static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
-				       unsigned long addr)
-{
-	int rc = ftrace_set_filter_ip(ops, ip, 0, 1);
-
+	by_ip = __builtin_choose_expr(COMPAT_DIRECT_BY_IP, register_ftrace_direct, NULL);
+	by_ops = __builtin_choose_expr(COMPAT_DIRECT_BY_OPS, register_ftrace_direct, NULL);
+	if (COMPAT_DIRECT_BY_IP)
+		return by_ip(ip, addr);
+	rc = ftrace_set_filter_ip(ops, ip, 0, 1);
 	if (!rc)
-		rc = register_ftrace_direct(ops, addr);
+		rc = by_ops(ops, addr);
 	if (rc)
 		ftrace_free_filter(ops);
 	return rc;
@@ -50,8 +64,36 @@ static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
 static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
 				       unsigned long addr)
 {
-	return unregister_ftrace_direct(ops, addr, true);
+	int (*by_ip)(unsigned long ip, unsigned long addr);
+	int (*by_ops)(struct ftrace_ops *ops, unsigned long addr, bool free_filters);
+
+	by_ip = __builtin_choose_expr(COMPAT_DIRECT_BY_IP, unregister_ftrace_direct, NULL);
+	by_ops = __builtin_choose_expr(COMPAT_DIRECT_BY_OPS, unregister_ftrace_direct, NULL);
+	return COMPAT_DIRECT_BY_IP ? by_ip(ip, addr) : by_ops(ops, addr, true);
 }
+
+/*
+ * Keeps the probes of all tracepoints from being freed, with the guard that the kernel's own
+ * trace_*() functions take. Only a header shows which guard that is, so scripts/probe.mk
+ * reads it. The return value is for compat_probes_unlock().
+ */
+static inline void __percpu *compat_probes_lock(void)
+{
+#ifdef COMPAT_PROBES_SRCU_FAST
+	return srcu_read_lock_fast_notrace(&tracepoint_srcu);
+#else
+	preempt_disable_notrace();
+	return NULL;
 #endif
+}
+
+static inline void compat_probes_unlock(void __percpu *lock)
+{
+#ifdef COMPAT_PROBES_SRCU_FAST
+	srcu_read_unlock_fast_notrace(&tracepoint_srcu, lock);
+#else
+	preempt_enable_notrace();
+#endif
+}
 
 #endif /* KVM_S390_DIAG_COMPAT_H */

@@ -8,11 +8,15 @@
 #include "ioeventfd_bus.h"
 
 /*
- * A reference to an export of kvm.ko pins kvm.ko for as long as this module is
- * loaded. The symbol version of that export covers the layout of struct kvm_vcpu, so
- * the module does not load beside a kvm.ko with another layout.
+ * A reference to an export pins kvm.ko for as long as this module is loaded. Where KVM is
+ * built in, there is nothing to pin. Every kernel exports this function to all modules.
+ *
+ * On a kernel with CONFIG_MODVERSIONS, the reference carries a symbol version that covers
+ * struct kvm, its buses and struct kvm_vcpu, so the module does not load beside a KVM with
+ * other layouts. On a kernel without it, the kernel compares the version magic only, and
+ * the module must be built for exactly the kernel that it is loaded into.
  */
-static const void *const kvm_pin __used = kvm_io_bus_write;
+static const void *const kvm_pin __used = kvm_put_kvm;
 
 static u64 slot_addr(const void *slot)
 {

@@ -7,9 +7,10 @@
 #include <linux/jump_label.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
-#include <linux/preempt.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
+
+#include "compat.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -53,17 +54,17 @@ const atomic_t *trace_kvm_enable_count(void)
 
 /*
  * Does the same as the kernel's trace_*() macros. s390 has no static calls, so only the
- * iterator calls probes. It reads the list of probes, which stays valid while
- * preemption is disabled.
+ * iterator calls probes.
  */
 void trace_kvm(struct kvm_vcpu *vcpu, unsigned int code)
 {
 	int (*iterator)(void *data, struct kvm_vcpu *vcpu, u16 code);
+	void __percpu *lock;
 
 	if (!kvm_tracepoint || !static_key_enabled((struct static_key *)&kvm_tracepoint->key))
 		return;
 	iterator = kvm_tracepoint->iterator;
-	preempt_disable_notrace();
+	lock = compat_probes_lock();
 	iterator(NULL, vcpu, code);
-	preempt_enable_notrace();
+	compat_probes_unlock(lock);
 }

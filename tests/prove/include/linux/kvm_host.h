@@ -40,7 +40,6 @@ struct kvm_vcpu {
 	struct kvm *kvm;
 };
 
-int kvm_io_bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus_idx, gpa_t addr, int len,
-		     const void *val);
+void kvm_put_kvm(struct kvm *kvm);
 
 #endif
