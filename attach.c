@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads and unloads the module: finds KVM's functions, and sets and removes the
- * ftrace direct call on kvm_s390_handle_diag() that leads every DIAGNOSE intercept
- * of every VM to diag_intercept().
+ * Loads and unloads the module: finds KVM's functions, and sets and removes two ftrace
+ * direct calls. The one on kvm_s390_handle_diag() leads every DIAGNOSE intercept of
+ * every VM to diag_intercept(). The one on kvm_arch_vcpu_precreate() shows the module
+ * every VM before the guest runs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -20,8 +21,36 @@
 #include "diag.h"
 #include "vms.h"
 
-/* Address of kvm_s390_handle_diag(), whose first instruction ftrace patches. */
-static unsigned long handler_ip __ro_after_init;
+/**
+ * struct direct_call - a function of KVM, and the function that is called in its place
+ * @name: KVM's function
+ * @ip: its address, where ftrace patches the first instruction
+ * @target: the function of this module
+ * @ops: for ftrace
+ */
+struct direct_call {
+	const char *name;
+	unsigned long ip;
+	unsigned long target;
+	struct ftrace_ops ops;
+};
+
+enum { HANDLE_DIAG, VCPU_PRECREATE };
+
+/*
+ * In the order in which they are set. Only a VM whose intercepts are handled from the first
+ * one on may count as seen.
+ */
+static struct direct_call calls[] = {
+	[HANDLE_DIAG] = {
+		.name = "kvm_s390_handle_diag",
+		.target = (unsigned long)diag_intercept,
+	},
+	[VCPU_PRECREATE] = {
+		.name = "kvm_arch_vcpu_precreate",
+		.target = (unsigned long)vms_vcpu_precreate,
+	},
+};
 
 /* Registers a disabled kprobe to learn the address of a function that KVM does not export. */
 static unsigned long __init find_symbol(const char *name)
@@ -48,64 +77,63 @@ static int __init resolve(const char *name, unsigned long *addr)
 	return -ENOENT;
 }
 
-static int __init resolve_all(struct vms_hooks *hooks)
+static int __init attach(struct direct_call *call)
 {
-	int rc;
-
-	rc = resolve("kvm_s390_handle_diag", &handler_ip);
-	if (!rc)
-		rc = resolve("kvm_arch_init_vm", &hooks->init_vm);
-	if (!rc)
-		rc = resolve("kvm_arch_destroy_vm", &hooks->destroy_vm);
-	/* Not every KVM has this one. */
-	hooks->create_vm_debugfs = find_symbol("kvm_arch_create_vm_debugfs");
-	return rc;
-}
-
-static struct ftrace_ops direct_ops;
-
-static int __init attach_handler(void)
-{
-	int rc = compat_direct_attach(&direct_ops, handler_ip, (unsigned long)diag_intercept);
+	int rc = compat_direct_attach(&call->ops, call->ip, call->target);
 
 	if (rc == -EBUSY)
-		pr_err("kvm_s390_handle_diag() is taken by another direct call (a BPF fentry program), a livepatch or a kprobe with a post handler; remove that and load again\n");
+		pr_err("%s() is taken by another direct call (a BPF fentry program), a livepatch or a kprobe with a post handler; remove that and load again\n",
+		       call->name);
 	else if (rc)
-		pr_err("ftrace does not let kvm_s390_handle_diag() be replaced (error %d); nothing attached\n",
-		       rc);
+		pr_err("ftrace does not let %s() be replaced (error %d); nothing attached\n",
+		       call->name, rc);
 	return rc;
 }
 
 /*
- * The grace period ends when every task has slept, or has been in userspace or idle. The
- * code that handles intercepts never sleeps, so no task is in it any more. A task that
- * sleeps in KVM's handler has no return address into the module on its stack.
+ * A grace period of RCU-tasks ends when every task has slept, or has been in userspace or
+ * idle. The code that handles intercepts never sleeps, so no task is in it after the first
+ * one. A task that sleeps in KVM's handler has no return address into the module on its
+ * stack. A thread that creates a vCPU can sleep in the module, so vms_wait() waits for it,
+ * and the second grace period for its way out.
  */
-static int detach_handler(void)
+static int detach_first(unsigned int n)
 {
-	int rc = compat_direct_detach(&direct_ops, handler_ip, (unsigned long)diag_intercept);
+	int rc = 0;
 
-	if (!rc)
-		synchronize_rcu_tasks();
-	return rc;
+	if (!n)
+		return 0;
+	while (n-- && !rc)
+		rc = compat_direct_detach(&calls[n].ops, calls[n].ip, calls[n].target);
+	if (rc)
+		return rc;
+	synchronize_rcu_tasks();
+	vms_wait();
+	synchronize_rcu_tasks();
+	return 0;
 }
 
 static int __init diag_init(void)
 {
 	struct vms_hooks hooks;
+	unsigned int n;
 	int rc;
 
-	rc = resolve_all(&hooks);
+	rc = resolve("kvm_arch_destroy_vm", &hooks.destroy_vm);
+	for (n = 0; !rc && n < ARRAY_SIZE(calls); n++)
+		rc = resolve(calls[n].name, &calls[n].ip);
 	if (rc)
 		return rc;
-	diag_prepare((void *)(handler_ip + MCOUNT_INSN_SIZE));
+	/* The instruction that follows the one that ftrace patches. */
+	diag_prepare((void *)(calls[HANDLE_DIAG].ip + MCOUNT_INSN_SIZE));
+	hooks.vcpu_precreate = (void *)(calls[VCPU_PRECREATE].ip + MCOUNT_INSN_SIZE);
 
 	rc = counters_start();
 	if (rc)
 		return rc;
 
 	/*
-	 * Must precede attach_handler(). While the hooks of vms.c are registered,
+	 * Must precede attach(). While the hook of vms.c is registered,
 	 * kernel.ftrace_enabled cannot become 0, so -EBUSY then means that the function
 	 * is taken.
 	 */
@@ -116,16 +144,17 @@ static int __init diag_init(void)
 			       rc);
 		goto stop_counters;
 	}
-	rc = attach_handler();
-	if (rc)
-		goto stop_vms;
-	vms_record();
+	for (n = 0; n < ARRAY_SIZE(calls); n++) {
+		rc = attach(&calls[n]);
+		if (rc)
+			goto detach;
+	}
 	counters_show();
 	pr_info("attached to KVM's DIAGNOSE handler\n");
 	return 0;
 
-stop_vms:
-	if (vms_stop()) {
+detach:
+	if (detach_first(n) || vms_stop()) {
 		/* ftrace shut itself off after vms_start(), and may still call the module. */
 		pr_emerg("ftrace does not let go; the module stays in memory until the next boot\n");
 		__module_get(THIS_MODULE);
@@ -139,7 +168,7 @@ module_init(diag_init);
 
 static void __exit diag_exit(void)
 {
-	if (detach_handler() || vms_stop()) {
+	if (detach_first(ARRAY_SIZE(calls)) || vms_stop()) {
 		pr_emerg("ftrace does not let go; rmmod waits for the next boot, so that the text stays\n");
 		/* Returning would free text that vCPUs still run. */
 		for (;;) {

@@ -159,13 +159,13 @@ static void retire_work(struct work_struct *work)
 	kfree(tally);
 }
 
-struct diag_tally *tally_create(void)
+struct diag_tally *tally_create(const struct dentry *vm_dir, gfp_t gfp)
 {
-	struct diag_tally *tally = kzalloc(sizeof(*tally), GFP_NOWAIT | __GFP_NOWARN);
+	struct diag_tally *tally = kzalloc(sizeof(*tally), gfp);
 
 	if (!tally)
 		return NULL;
-	tally->counters = alloc_percpu_gfp(struct diag_counters, GFP_NOWAIT | __GFP_NOWARN);
+	tally->counters = alloc_percpu_gfp(struct diag_counters, gfp);
 	if (!tally->counters) {
 		kfree(tally);
 		return NULL;
@@ -175,13 +175,12 @@ struct diag_tally *tally_create(void)
 	spin_lock(&add_lock);
 	list_add_tail_rcu(&tally->list, &tallies);
 	spin_unlock(&add_lock);
+	/* KVM stores an error there when it has made no directory for the VM. */
+	if (!IS_ERR_OR_NULL(vm_dir)) {
+		snprintf(tally->name, sizeof(tally->name), "%pd", vm_dir);
+		queue_work(queue, &tally->show);
+	}
 	return tally;
-}
-
-void tally_show(struct diag_tally *tally, const struct dentry *vm_dir)
-{
-	snprintf(tally->name, sizeof(tally->name), "%pd", vm_dir);
-	queue_work(queue, &tally->show);
 }
 
 void tally_retire(struct diag_tally *tally)

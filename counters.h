@@ -111,22 +111,16 @@ void counters_stop(void);
 void counters_sum(struct diag_counters *sum);
 
 /**
- * tally_create - create the counters of a VM
+ * tally_create - create the counters of a VM, and their file
+ * @vm_dir: debugfs directory of the VM, whose name the file gets; without one (NULL or an
+ *	error pointer), there is no file
+ * @gfp: how to allocate memory
  *
- * Does not sleep.
+ * Sleeps only if @gfp allows it: a work item creates the file.
  *
- * Return: the tally, all zero and without a file, or NULL when out of memory.
+ * Return: the tally, all zero, or NULL when out of memory.
  */
-struct diag_tally *tally_create(void);
-
-/**
- * tally_show - give a tally its file
- * @tally: the tally; called at most once for each
- * @vm_dir: debugfs directory of the VM, whose name the file gets
- *
- * Does not sleep: a work item creates the file.
- */
-void tally_show(struct diag_tally *tally, const struct dentry *vm_dir);
+struct diag_tally *tally_create(const struct dentry *vm_dir, gfp_t gfp);
 
 /**
  * tally_retire - remove the file of a destroyed VM and free its counters

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMs of this host, which of them were created while the module was attached,
- * and the counting of their intercepts.
+ * The VMs of this host, which of them the module has seen before their first vCPU, and the
+ * counting of their intercepts.
  *
- * KVM does not tell modules about its VMs, so an ftrace callback runs when KVM enters
- * kvm_arch_init_vm(), kvm_arch_create_vm_debugfs() and kvm_arch_destroy_vm(). A
- * creation that fails leaves an entry behind, until another VM is created at the same
- * address. A VM older than the module gets its entry at its first intercept.
+ * KVM does not tell modules about its VMs. A direct call leads to vms_vcpu_precreate() when
+ * KVM enters kvm_arch_vcpu_precreate(), and an ftrace callback runs when it enters
+ * kvm_arch_destroy_vm(). A VM that gets its first vCPU is complete, so its destruction is
+ * certain to follow, and no entry is left behind. A VM older than the module gets its
+ * entry at its first intercept.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/ftrace.h>
 #include <linux/hashtable.h>
 #include <linux/percpu.h>
+#include <linux/printk.h>
 #include <linux/rcupdate.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -27,8 +32,8 @@ struct vms_cache __percpu *vms_cache;
  * struct diag_vm - the entry of a VM
  * @node: in the bucket of @kvm in vms
  * @kvm: the VM
- * @seen: the VM was created while the module was attached
- * @tally: its counters; NULL until they could be allocated, constant afterwards
+ * @seen: the module was attached before the VM had a vCPU
+ * @tally: its counters
  * @rcu: frees the entry after a grace period
  */
 struct diag_vm {
@@ -43,11 +48,11 @@ struct diag_vm {
 static DEFINE_HASHTABLE(vms, 7);
 static DEFINE_SPINLOCK(vms_lock);
 
-/* Number of entries from vm_created() without a tally; protected by vms_lock. */
-static unsigned int unnamed;
+/* Held for reading while a thread may sleep in this file with a VM's first vCPU to create. */
+static DECLARE_RWSEM(adding);
 
-/* Set when the direct call is in place. A VM created earlier does not count as seen. */
-static bool recording;
+/* KVM's own kvm_arch_vcpu_precreate(), at the address that follows the call site of ftrace. */
+static int (*kvm_precreate)(struct kvm *kvm, unsigned int id);
 
 /* Called under vms_lock or RCU. An entry lives until its VM is destroyed. */
 static struct diag_vm *find(const struct kvm *kvm)
@@ -60,57 +65,70 @@ static struct diag_vm *find(const struct kvm *kvm)
 	return NULL;
 }
 
-/*
- * Must not sleep: it runs from ftrace callbacks with preemption disabled, and a vCPU
- * that slept here would defeat detaching.
- */
-static struct diag_vm *find_or_add(const struct kvm *kvm, bool seen)
+static struct diag_vm *vm_create(const struct kvm *kvm, bool seen, gfp_t gfp)
 {
-	struct diag_vm *vm;
+	struct diag_vm *vm = kzalloc(sizeof(*vm), gfp);
 
-	lockdep_assert_held(&vms_lock);
-	vm = find(kvm);
-	if (vm)
-		return vm;
-	vm = kzalloc(sizeof(*vm), GFP_NOWAIT | __GFP_NOWARN);
-	if (vm) {
-		vm->kvm = kvm;
-		vm->seen = seen;
-		hash_add_rcu(vms, &vm->node, (unsigned long)kvm);
+	if (!vm)
+		return NULL;
+	vm->kvm = kvm;
+	vm->seen = seen;
+	vm->tally = tally_create(kvm->debugfs_dentry, gfp);
+	if (!vm->tally) {
+		kfree(vm);
+		return NULL;
 	}
 	return vm;
 }
 
-static void add_tally(struct diag_vm *vm)
+/*
+ * Returns the entry of the VM, which is @vm if there was none. Two vCPUs of an older VM can
+ * have their first intercept at the same time.
+ */
+static struct diag_vm *insert(struct diag_vm *vm)
 {
-	const struct dentry *dir = vm->kvm->debugfs_dentry;
-	struct diag_tally *tally;
-
-	lockdep_assert_held(&vms_lock);
-	if (vm->tally)
-		return;
-	tally = tally_create();
-	if (!tally)
-		return;
-	/* KVM stores an error there when it has made no directory for the VM. */
-	if (!IS_ERR_OR_NULL(dir))
-		tally_show(tally, dir);
-	if (vm->seen)
-		unnamed--;
-	/* Pairs with vms_count_slowpath(). */
-	smp_store_release(&vm->tally, tally);
-}
-
-/* KVM names a VM some time after vm_created(). */
-static void vm_named(const struct kvm *kvm)
-{
-	struct diag_vm *vm;
+	struct diag_vm *other;
 
 	spin_lock(&vms_lock);
-	vm = find(kvm);
-	if (vm)
-		add_tally(vm);
+	other = find(vm->kvm);
+	if (!other)
+		hash_add_rcu(vms, &vm->node, (unsigned long)vm->kvm);
 	spin_unlock(&vms_lock);
+	if (!other)
+		return vm;
+	tally_retire(vm->tally);
+	kfree(vm);
+	return other;
+}
+
+/* May sleep: the memory is charged to the creator of the VM, and reclaimed if necessary. */
+static noinline void vm_gets_first_vcpu(const struct kvm *kvm)
+{
+	struct diag_vm *vm;
+	bool known;
+
+	down_read(&adding);
+	rcu_read_lock();
+	known = find(kvm);
+	rcu_read_unlock();
+	/* There is an entry already if an earlier creation of the first vCPU has failed. */
+	if (!known) {
+		vm = vm_create(kvm, true, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		if (vm)
+			insert(vm);
+		else
+			pr_warn_ratelimited("no memory to record VM %d: its intercepts count in the total only, and only 0x500 is claimed for it\n",
+					    kvm->userspace_pid);
+	}
+	up_read(&adding);
+}
+
+int vms_vcpu_precreate(struct kvm *kvm, unsigned int id)
+{
+	/* Holds kvm->lock. No code of the guest has run before the first vCPU exists. */
+	if (!kvm->created_vcpus)
+		vm_gets_first_vcpu(kvm);
+	return kvm_precreate(kvm, id);
 }
 
 static void vm_destroyed(const struct kvm *kvm)
@@ -120,11 +138,8 @@ static void vm_destroyed(const struct kvm *kvm)
 
 	spin_lock(&vms_lock);
 	vm = find(kvm);
-	if (vm) {
+	if (vm)
 		hash_del_rcu(&vm->node);
-		if (vm->seen && !vm->tally)
-			unnamed--;
-	}
 	spin_unlock(&vms_lock);
 	if (!vm)
 		return;
@@ -139,22 +154,9 @@ static void vm_destroyed(const struct kvm *kvm)
 		if (READ_ONCE(cache->kvm) == kvm)
 			WRITE_ONCE(cache->kvm, NULL);
 	}
-	if (vm->tally)
-		tally_retire(vm->tally);
+	tally_retire(vm->tally);
 	/* A lookup of another VM may be at this entry. */
 	kfree_rcu(vm, rcu);
-}
-
-static void vm_created(const struct kvm *kvm)
-{
-	if (!READ_ONCE(recording))
-		return;
-	/* A failed creation at the same address may have left its entry behind. */
-	vm_destroyed(kvm);
-	spin_lock(&vms_lock);
-	if (unnamed < DIAG_VMS_UNNAMED && find_or_add(kvm, true))
-		unnamed++;
-	spin_unlock(&vms_lock);
 }
 
 bool vms_seen(const struct kvm *kvm)
@@ -169,29 +171,32 @@ bool vms_seen(const struct kvm *kvm)
 	return seen;
 }
 
+/*
+ * Must not sleep: a vCPU that slept here would defeat detaching. If there is no memory, the
+ * next intercept tries again.
+ */
+static struct diag_vm *find_or_add(const struct kvm *kvm)
+{
+	struct diag_vm *vm = find(kvm);
+
+	if (vm)
+		return vm;
+	vm = vm_create(kvm, false, GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
+	return vm ? insert(vm) : NULL;
+}
+
 void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome)
 {
 	struct diag_counters *counters;
-	struct diag_tally *tally;
 	struct vms_cache *cache;
 	struct diag_vm *vm;
 
 	preempt_disable();
 	cache = this_cpu_ptr(vms_cache);
 	rcu_read_lock();
-	vm = find(kvm);
-	/* Acquires the counters as well; pairs with add_tally(). */
-	tally = vm ? smp_load_acquire(&vm->tally) : NULL;
-	if (!tally) {
-		spin_lock(&vms_lock);
-		vm = find_or_add(kvm, false);
-		if (vm)
-			add_tally(vm);
-		tally = vm ? vm->tally : NULL;
-		spin_unlock(&vms_lock);
-	}
-	counters = this_cpu_ptr(tally ? tally->counters : diag_unattributed);
-	if (tally) {
+	vm = find_or_add(kvm);
+	counters = this_cpu_ptr(vm ? vm->tally->counters : diag_unattributed);
+	if (vm) {
 		cache->counters = counters;
 		cache->seen = vm->seen;
 		WRITE_ONCE(cache->kvm, kvm);
@@ -202,24 +207,15 @@ void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome)
 	preempt_enable();
 }
 
-static struct vms_hooks hooked;
-
-static void vm_event(unsigned long ip, unsigned long parent_ip,
-		     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+static void destroy_vm(unsigned long ip, unsigned long parent_ip,
+		       struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	const struct kvm *kvm = (void *)compat_ftrace_arg0(fregs);
-
-	if (ip == hooked.init_vm)
-		vm_created(kvm);
-	else if (ip == hooked.destroy_vm)
-		vm_destroyed(kvm);
-	else
-		vm_named(kvm);
+	vm_destroyed((void *)compat_ftrace_arg0(fregs));
 }
 
 /* Permanent: the kernel refuses kernel.ftrace_enabled=0 instead of silently unhooking. */
-static struct ftrace_ops vm_ops = {
-	.func = vm_event,
+static struct ftrace_ops destroy_ops = {
+	.func = destroy_vm,
 	.flags = FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_RECURSION,
 };
 
@@ -232,11 +228,9 @@ static void forget_all(void)
 	spin_lock(&vms_lock);
 	hash_for_each_safe(vms, bucket, tmp, vm, node) {
 		hash_del_rcu(&vm->node);
-		if (vm->tally)
-			tally_retire(vm->tally);
+		tally_retire(vm->tally);
 		kfree_rcu(vm, rcu);
 	}
-	unnamed = 0;
 	spin_unlock(&vms_lock);
 }
 
@@ -246,21 +240,20 @@ static void forget_all(void)
  */
 static void drop_filter(void)
 {
-	ftrace_set_filter(&vm_ops, NULL, 0, 1);
+	ftrace_set_filter(&destroy_ops, NULL, 0, 1);
 }
 
 int vms_start(const struct vms_hooks *hooks)
 {
-	unsigned long ips[] = { hooks->init_vm, hooks->destroy_vm, hooks->create_vm_debugfs };
 	int rc;
 
 	vms_cache = alloc_percpu(struct vms_cache);
 	if (!vms_cache)
 		return -ENOMEM;
-	hooked = *hooks;
-	rc = ftrace_set_filter_ips(&vm_ops, ips, ARRAY_SIZE(ips) - !ips[2], 0, 1);
+	kvm_precreate = hooks->vcpu_precreate;
+	rc = ftrace_set_filter_ip(&destroy_ops, hooks->destroy_vm, 0, 1);
 	if (!rc)
-		rc = register_ftrace_function(&vm_ops);
+		rc = register_ftrace_function(&destroy_ops);
 	if (rc) {
 		drop_filter();
 		free_percpu(vms_cache);
@@ -268,19 +261,19 @@ int vms_start(const struct vms_hooks *hooks)
 	return rc;
 }
 
-void vms_record(void)
+void vms_wait(void)
 {
-	WRITE_ONCE(recording, true);
+	down_write(&adding);
+	up_write(&adding);
 }
 
 int vms_stop(void)
 {
-	int rc = unregister_ftrace_function(&vm_ops);
+	int rc = unregister_ftrace_function(&destroy_ops);
 
 	if (rc)
 		return rc;
 	drop_filter();
-	WRITE_ONCE(recording, false);
 	forget_all();
 	free_percpu(vms_cache);
 	return 0;

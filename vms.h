@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The VMs of this host, which of them the module has seen being created, and the
+ * The VMs of this host, which of them the module has seen before their first vCPU, and the
  * counting of their intercepts.
  */
 #ifndef KVM_S390_DIAG_VMS_H
@@ -14,32 +14,24 @@
 
 #include "counters.h"
 
-/*
- * Bound on the number of VMs that were created and have no tally yet. KVM does not
- * report a creation that fails, and a user can make any number of them fail. Beyond
- * the bound, new VMs count as not seen.
- */
-#define DIAG_VMS_UNNAMED	4096
-
 /**
- * struct vms_hooks - addresses of functions of KVM, each called with the VM
- * @init_vm: kvm_arch_init_vm(), entered before any other thread can see the VM
- * @destroy_vm: kvm_arch_destroy_vm(), entered when no vCPU of the VM can run any more
- * @create_vm_debugfs: kvm_arch_create_vm_debugfs(), entered when the VM has got its
- *	directory in debugfs; 0 where KVM has no such function
+ * struct vms_hooks - functions of KVM that vms.c uses
+ * @destroy_vm: address of kvm_arch_destroy_vm(), which is entered with the VM when no vCPU of
+ *	the VM can run any more
+ * @vcpu_precreate: KVM's own kvm_arch_vcpu_precreate(), as an address that ftrace does not
+ *	redirect
  */
 struct vms_hooks {
-	unsigned long init_vm;
 	unsigned long destroy_vm;
-	unsigned long create_vm_debugfs;
+	int (*vcpu_precreate)(struct kvm *kvm, unsigned int id);
 };
 
 /**
- * vms_start - hook the functions that create and destroy VMs
- * @hooks: their addresses
+ * vms_start - hook the function that destroys VMs
+ * @hooks: functions of KVM
  *
- * Called after counters_start(). May sleep. While the hooks are registered, the
- * kernel refuses to set kernel.ftrace_enabled to 0.
+ * Called after counters_start(). May sleep. While the hook is registered, the kernel
+ * refuses to set kernel.ftrace_enabled to 0.
  *
  * Return: 0, or a negative errno, and then no hook is registered: -ENOMEM, -EBUSY if
  * kernel.ftrace_enabled is 0, or another errno of ftrace.
@@ -47,17 +39,34 @@ struct vms_hooks {
 int vms_start(const struct vms_hooks *hooks);
 
 /**
- * vms_record - record each VM that is created after this call as seen
+ * vms_vcpu_precreate - record a VM before its first vCPU, in place of kvm_arch_vcpu_precreate()
+ * @kvm: the VM
+ * @id: number of the vCPU that is to be created
  *
- * Called when the direct call is in place. The guest of a VM that was seen has
- * therefore never used KVM's function for a claimed code.
+ * This is the target of an ftrace direct call. It is attached after diag_intercept(), so the
+ * guest of a VM that is recorded here has never used KVM's own function for a claimed code. A
+ * VM that has vCPUs already is older than the module.
+ *
+ * Called with kvm->lock held. May sleep, for memory that is charged to the caller.
+ *
+ * Return: the return value of KVM's own function, which is reached by a tail call.
  */
-void vms_record(void);
+int vms_vcpu_precreate(struct kvm *kvm, unsigned int id);
 
 /**
- * vms_stop - remove the hooks and forget all VMs
+ * vms_wait - wait for threads that sleep in vms_vcpu_precreate()
  *
- * Called when no vCPU can be in vms_seen() or vms_count() any more. May sleep.
+ * Called when vms_vcpu_precreate() is detached, and no task has been on its way into it for a
+ * grace period of RCU-tasks. Another such grace period must follow, because a thread that
+ * has woken up may not have left the module yet. May sleep.
+ */
+void vms_wait(void);
+
+/**
+ * vms_stop - remove the hook and forget all VMs
+ *
+ * Called when no vCPU can be in vms_seen() or vms_count(), and no thread in
+ * vms_vcpu_precreate() any more. May sleep.
  *
  * Return: 0, or a negative errno when ftrace still calls into vms.c, whose text must
  * then stay.
@@ -70,7 +79,7 @@ int vms_stop(void);
  *	value other than NULL. The destruction of a VM clears every @kvm that points
  *	to it, so a later VM at the same address is never mistaken for it
  * @counters: the counters of @kvm on this CPU; valid while @kvm is not NULL
- * @seen: @kvm was created while the module was attached; valid likewise
+ * @seen: the module was attached before @kvm had a vCPU; valid likewise
  */
 struct vms_cache {
 	const struct kvm *kvm;
@@ -82,7 +91,7 @@ struct vms_cache {
 extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden")));
 
 /**
- * vms_seen - was this VM created while the module was attached?
+ * vms_seen - was the module attached before this VM had a vCPU?
  * @kvm: a VM that cannot be destroyed during the call
  *
  * Does not sleep.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads the disassembly of diag.o (objdump -tdr) and fails unless diag_intercept()
-# reaches KVM's handler by tail calls only.
+# Reads the disassembly of an object (objdump -tdr) and fails unless the target of a direct
+# call, the function "direct" (diag_intercept() if awk is called without -v), reaches
+# KVM's own function, here called KVM's handler, by tail calls only.
 #
-# walk() follows every path from the entry of diag_intercept(), also through the
+# walk() follows every path from the entry of that function, also through the
 # functions that it jumps to. For each instruction it records a state, which maps names to
 # values. A register has a name like r14. A stack slot has a name like s-8: 8 bytes below
 # the stack pointer at entry. The values are:
@@ -21,6 +22,8 @@
 
 BEGIN {
 	FS = "\t"
+	if (direct == "")
+		direct = "diag_intercept"
 	for (i = 0; i < 16; i++)
 		digit[substr("0123456789abcdef", i + 1, 1)] = i
 }
@@ -271,7 +274,7 @@ function refuse(i, why,		operand)
 	if (symbol[i] != "")
 		sub(/[0-9a-f]+ <.*>$/, symbol[i], operand)
 	if (!((i, why) in refused))
-		print "diag.o: " where(i) ": " mnemonic[i] " " operand ": " why > "/dev/stderr"
+		print where(i) ": " mnemonic[i] " " operand ": " why > "/dev/stderr"
 	refused[i, why] = 1
 	refusals++
 }
@@ -368,8 +371,8 @@ function walk(start, called_from,	i, state)
 END {
 	for (i = 1; i <= count; i++)
 		classify(i)
-	if ("diag_intercept" in section_of) {
-		entry[walks = 1] = at[section_of["diag_intercept"], value_of["diag_intercept"]]
+	if (direct in section_of) {
+		entry[walks = 1] = at[section_of[direct], value_of[direct]]
 		for (n = 1; n <= walks; n++)
 			walk(entry[n], from[n])
 	}
@@ -377,7 +380,7 @@ END {
 		if (handlers[i] in passed)
 			refuse(passed[handlers[i]], "passes on the address of KVM's handler")
 	if (refusals || !jumps) {
-		print "diag.o: diag_intercept() does not reach KVM's handler by tail calls" \
+		print direct "() does not reach KVM's handler by tail calls" \
 		      " only; unloading this module would not be safe" > "/dev/stderr"
 		exit 1
 	}

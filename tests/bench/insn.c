@@ -94,9 +94,13 @@ static void report(struct kunit *test, struct test_vm *vm, const char *what, u64
 
 static struct test_vm *usual_vm(struct kunit *test)
 {
+	int (*vcpu_precreate)(struct kvm *kvm, unsigned int id);
 	struct test_vm *vm = test_vm_create(test);
 	int i;
 
+	vcpu_precreate = (void *)test_symbol("kvm_arch_vcpu_precreate");
+	KUNIT_ASSERT_NOT_NULL(test, vcpu_precreate);
+	vcpu_precreate(vm->kvm, 0);
 	for (i = 0; i < 350; i++)
 		add(test, vm, SMALL + i, 0);
 	for (i = 0; i < 256; i++)
@@ -119,7 +123,6 @@ static void usual_bus(struct kunit *test)
 	report(test, vm, "no device for the subchannel", 3, NOBODY, 0, -1, -EOPNOTSUPP);
 	report(test, vm, "no device for the queue", 3, BIG, 256, -1, -EOPNOTSUPP);
 	report(test, vm, "0x500/0, forwarded", 0, BIG, 0, 0, -EOPNOTSUPP);
-	test_see(vm);
 	test_set_insn(vm, 0, 0x501);
 	report(test, vm, "0x501, forwarded", 0, 0, 0, 0, -EOPNOTSUPP);
 }

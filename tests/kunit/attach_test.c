@@ -21,6 +21,44 @@ void test_vm_dies(struct test_vm *vm)
 	vm_dies(vm->kvm);
 }
 
+/* The made-up VM passes what KVM's own function checks. */
+void test_see(struct test_vm *vm)
+{
+	WARN_ON(vms_vcpu_precreate(vm->kvm, 0));
+}
+
+/* Keeps a function from running. Hooks on its entry run all the same. */
+static int return_at_once(struct kprobe *kp, struct pt_regs *regs)
+{
+	instruction_pointer_set(regs, regs->gprs[14]);
+	return 1;
+}
+
+static struct kprobe empty_destroy_vm = {
+	.symbol_name = "kvm_arch_destroy_vm",
+	.pre_handler = return_at_once,
+};
+
+static void (*destroy_vm)(struct kvm *kvm);
+
+int test_destroy_start(void)
+{
+	destroy_vm = (void *)test_symbol("kvm_arch_destroy_vm");
+	empty_destroy_vm.addr = NULL;
+	empty_destroy_vm.flags = 0;
+	return register_kprobe(&empty_destroy_vm);
+}
+
+void test_destroy_stop(void)
+{
+	unregister_kprobe(&empty_destroy_vm);
+}
+
+void test_vm_destroy(struct test_vm *vm)
+{
+	destroy_vm(vm->kvm);
+}
+
 u64 test_counted(enum diag_outcome outcome)
 {
 	struct diag_counters sum;
@@ -44,9 +82,8 @@ u64 test_counted_all(void)
 int test_start_vms(void)
 {
 	const struct vms_hooks hooks = {
-		.init_vm = test_symbol("kvm_arch_init_vm"),
 		.destroy_vm = (unsigned long)vm_dies,
-		.create_vm_debugfs = test_symbol("kvm_arch_create_vm_debugfs"),
+		.vcpu_precreate = (void *)test_symbol("kvm_arch_vcpu_precreate"),
 	};
 
 	return vms_start(&hooks);
@@ -98,8 +135,8 @@ static void settle(void)
 	kernel_write = (void *)test_symbol("s390_kernel_write");
 	if (WARN_ON(!kernel_write))
 		return;
-	memcpy(insn, (void *)handler_ip, sizeof(insn));
-	kernel_write((void *)handler_ip, insn, sizeof(insn));
+	memcpy(insn, (void *)calls[HANDLE_DIAG].ip, sizeof(insn));
+	kernel_write((void *)calls[HANDLE_DIAG].ip, insn, sizeof(insn));
 	synchronize_rcu_tasks();
 }
 
@@ -108,20 +145,23 @@ u64 test_detach_counted(void)
 {
 	u64 counted;
 
-	WARN_ON(detach_handler());
+	WARN_ON(detach_first(ARRAY_SIZE(calls)));
 	settle();
 	counted = test_counted_all();
 	test_stop();
 	return counted;
 }
 
-/* The real handler, entered as KVM enters it: through ftrace's call site. */
+/* KVM's own functions, entered as KVM enters them: through ftrace's call site. */
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
+static int (*vcpu_precreate)(struct kvm *kvm, unsigned int id);
 
 static int attach_init(struct kunit *test)
 {
 	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
 	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
+	vcpu_precreate = (void *)test_symbol("kvm_arch_vcpu_precreate");
+	KUNIT_ASSERT_NOT_NULL(test, vcpu_precreate);
 	return 0;
 }
 
@@ -135,9 +175,9 @@ static struct test_vm *notifying_vm(struct kunit *test)
 }
 
 /* ftrace changes "brcl 0" (no call) to "brcl 15" or "brasl %r0". */
-static bool is_patched(void)
+static bool is_patched(void *fn)
 {
-	u16 insn = READ_ONCE(*(u16 *)handle_diag);
+	u16 insn = READ_ONCE(*(u16 *)fn);
 
 	return insn == 0xc0f4 || insn == 0xc005;
 }
@@ -161,10 +201,12 @@ static void attached_reached_detached(struct kunit *test)
 
 	expect_notified(test, vm, false);
 	KUNIT_ASSERT_EQ(test, test_attach(), 0);
-	KUNIT_EXPECT_TRUE(test, is_patched());
+	KUNIT_EXPECT_TRUE(test, is_patched(handle_diag));
+	KUNIT_EXPECT_TRUE(test, is_patched(vcpu_precreate));
 	expect_notified(test, vm, true);
 	test_detach();
-	KUNIT_EXPECT_FALSE(test, is_patched());
+	KUNIT_EXPECT_FALSE(test, is_patched(handle_diag));
+	KUNIT_EXPECT_FALSE(test, is_patched(vcpu_precreate));
 	expect_notified(test, vm, false);
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.instruction_diagnose_500, 3);
 }
@@ -181,11 +223,14 @@ static void unclaimed_code_reaches_kvm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.instruction_diagnose_9c, 1);
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.diag_9c_ignored, 1);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), 1);
-	/* A VM that was seen: the module forwards. */
-	test_see(vm);
+	/* A VM that gets its first vCPU while the module is attached: the module forwards. */
+	vm = test_vm_create(test);
+	test_set_insn(vm, 0, 0x9c);
+	vm->vcpu->run->s.regs.gprs[0] = vm->vcpu->vcpu_id;
+	KUNIT_EXPECT_EQ(test, vcpu_precreate(vm->kvm, 0), 0);
 	KUNIT_EXPECT_EQ(test, test_call(vm, handle_diag), -EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.instruction_diagnose_9c, 2);
-	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.diag_9c_ignored, 1);
+	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.instruction_diagnose_9c, 1);
+	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.diag_9c_ignored, 0);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 1);
 	test_detach();
 }
@@ -202,20 +247,26 @@ static void occupy_post(struct kprobe *kp, struct pt_regs *regs, unsigned long f
 {
 }
 
+/* Whichever of the two functions is taken, nothing stays attached. */
 static void taken_by_kprobe_is_refused(struct kunit *test)
 {
-	struct kprobe kp = {
-		.symbol_name = "kvm_s390_handle_diag",
-		.pre_handler = occupy_pre,
-		.post_handler = occupy_post,
-	};
 	struct test_vm *vm = notifying_vm(test);
+	unsigned int n;
 
-	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
-	KUNIT_EXPECT_EQ(test, test_attach(), -EBUSY);
-	KUNIT_EXPECT_NULL(test, diag_unattributed);
-	expect_notified(test, vm, false);
-	unregister_kprobe(&kp);
+	for (n = 0; n < ARRAY_SIZE(calls); n++) {
+		struct kprobe kp = {
+			.symbol_name = calls[n].name,
+			.pre_handler = occupy_pre,
+			.post_handler = occupy_post,
+		};
+
+		KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
+		KUNIT_EXPECT_EQ(test, test_attach(), -EBUSY);
+		KUNIT_EXPECT_NULL(test, diag_unattributed);
+		expect_notified(test, vm, false);
+		unregister_kprobe(&kp);
+		KUNIT_EXPECT_FALSE(test, is_patched(handle_diag));
+	}
 	KUNIT_ASSERT_EQ(test, test_attach(), 0);
 	test_detach();
 }
@@ -230,8 +281,8 @@ static void taken_by_direct_call_is_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_start(), 0);
 	KUNIT_ASSERT_EQ(test, compat_direct_attach(&ops, ip, (unsigned long)diag_intercept), 0);
 	/* The other direct call leads to the module too, so its intercepts are counted. */
-	handler_ip = ip;
-	KUNIT_EXPECT_EQ(test, attach_handler(), -EBUSY);
+	calls[HANDLE_DIAG].ip = ip;
+	KUNIT_EXPECT_EQ(test, attach(&calls[HANDLE_DIAG]), -EBUSY);
 	expect_notified(test, vm, true);
 	KUNIT_EXPECT_EQ(test, compat_direct_detach(&ops, ip, (unsigned long)diag_intercept), 0);
 	synchronize_rcu_tasks();
@@ -266,46 +317,27 @@ static bool file_becomes(struct dentry *kvm_dir, const char *name, bool there)
 	return there;
 }
 
-/* Keeps a function from running. Hooks on its entry run all the same. */
-static int return_at_once(struct kprobe *kp, struct pt_regs *regs)
-{
-	instruction_pointer_set(regs, regs->gprs[14]);
-	return 1;
-}
-
 /* The functions that KVM enters for each VM, and that the module finds by name. */
 static void vm_has_its_file_while_it_lives(struct kunit *test)
 {
-	static struct kprobe kp = {
-		.symbol_name = "kvm_arch_destroy_vm",
-		.pre_handler = return_at_once,
-	};
 	struct test_vm *vm = test_vm_create(test);
 	struct dentry *kvm_dir = debugfs_create_dir("kvm", NULL);
-	int (*create_vm_debugfs)(struct kvm *kvm);
-	void (*destroy_vm)(struct kvm *kvm);
 
-	destroy_vm = (void *)test_symbol("kvm_arch_destroy_vm");
-	create_vm_debugfs = (void *)test_symbol("kvm_arch_create_vm_debugfs");
-	KUNIT_ASSERT_NOT_NULL(test, destroy_vm);
-	KUNIT_ASSERT_NOT_NULL(test, create_vm_debugfs);
 	vm->kvm->debugfs_dentry = debugfs_create_dir("100-7", kvm_dir);
-	/* Without a complete VM, kvm_arch_destroy_vm() would crash. */
-	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
+	KUNIT_ASSERT_EQ(test, test_destroy_start(), 0);
 	KUNIT_ASSERT_EQ(test, test_attach(), 0);
 	KUNIT_EXPECT_TRUE(test, file_becomes(kvm_dir, "total", true));
 
-	test_see(vm);
-	create_vm_debugfs(vm->kvm);
+	KUNIT_EXPECT_EQ(test, vcpu_precreate(vm->kvm, 0), 0);
 	KUNIT_EXPECT_TRUE(test, vms_seen(vm->kvm));
 	KUNIT_EXPECT_TRUE(test, file_becomes(kvm_dir, "100-7", true));
-	destroy_vm(vm->kvm);
+	test_vm_destroy(vm);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 	KUNIT_EXPECT_TRUE(test, file_becomes(kvm_dir, "100-7", false));
 
 	test_detach();
 	KUNIT_EXPECT_FALSE(test, exists(kvm_dir, "kvm-s390-diag"));
-	unregister_kprobe(&kp);
+	test_destroy_stop();
 	debugfs_remove(kvm_dir);
 }
 
@@ -322,9 +354,9 @@ static int write_ftrace_enabled(struct kunit *test, char value)
 
 static void function_without_slot_is_refused(struct kunit *test)
 {
-	handler_ip = (unsigned long)handle_diag + MCOUNT_INSN_SIZE + 2;
-	KUNIT_EXPECT_LT(test, attach_handler(), 0);
-	KUNIT_EXPECT_FALSE(test, is_patched());
+	calls[HANDLE_DIAG].ip = (unsigned long)handle_diag + MCOUNT_INSN_SIZE + 2;
+	KUNIT_EXPECT_LT(test, attach(&calls[HANDLE_DIAG]), 0);
+	KUNIT_EXPECT_FALSE(test, is_patched(handle_diag));
 }
 
 static void ftrace_disabled_is_refused(struct kunit *test)

@@ -19,7 +19,6 @@ static int dispatch_init(struct kunit *test)
 {
 	int rc = test_start();
 
-	vms_record();
 	diag_prepare(stub_handler);
 	left_to_kvm = 0;
 	return rc;
@@ -168,7 +167,7 @@ static void destroyed_vm_is_forgotten(struct kunit *test)
 
 	test_see(vm);
 	test_see(other);
-	/* Create it again, as if the first creation had failed. */
+	/* Its first vCPU is created again, as if the first attempt had failed. */
 	test_see(vm);
 	KUNIT_EXPECT_TRUE(test, vms_seen(vm->kvm));
 	test_vm_dies(vm);
@@ -176,17 +175,18 @@ static void destroyed_vm_is_forgotten(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vms_seen(other->kvm));
 }
 
-static void vm_created_before_attach_is_older(struct kunit *test)
+static void vm_with_a_vcpu_is_older(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test), *newer = test_vm_create(test);
 
 	test_see(vm);
-	/* Unload, and load again up to the point where the handler is attached. */
+	vm->kvm->created_vcpus = 1;
+	/* Unload, and load again. */
 	KUNIT_ASSERT_EQ(test, vms_stop(), 0);
 	KUNIT_ASSERT_EQ(test, test_start_vms(), 0);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
+	/* The older VM gets another vCPU, and a VM without a vCPU its first one. */
 	test_see(vm);
-	vms_record();
 	test_see(newer);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 	KUNIT_EXPECT_TRUE(test, vms_seen(newer->kvm));
@@ -198,7 +198,7 @@ static struct kunit_case dispatch_cases[] = {
 	KUNIT_CASE(base_register_counts),
 	KUNIT_CASE(kvm_statistics_are_kept),
 	KUNIT_CASE(destroyed_vm_is_forgotten),
-	KUNIT_CASE(vm_created_before_attach_is_older),
+	KUNIT_CASE(vm_with_a_vcpu_is_older),
 	{}
 };
 

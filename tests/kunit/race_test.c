@@ -19,6 +19,7 @@
 #define QUEUES	4
 
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
+static int (*vcpu_precreate)(struct kvm *kvm, unsigned int id);
 
 /*
  * Per-CPU counts of the notifications that reach KVM's own handler, of the module's
@@ -89,15 +90,17 @@ static int notifier_thread(void *arg)
 	return 0;
 }
 
-/* Each new VM has the address of the previous one. Returns how often all of them notified. */
+/* Each VM gets the address of the destroyed one. Returns how often all of them notified. */
 static int vms_thread(void *arg)
 {
 	struct test_vm *vm = arg;
 	int issued = 0;
 
 	while (!kthread_should_stop()) {
-		if (issued % 5 == 0)
-			test_see(vm);
+		if (issued % 5 == 0) {
+			test_vm_destroy(vm);
+			vcpu_precreate(vm->kvm, 0);
+		}
 		test_set_gprs(vm, 3, SCHID_B, 0, 0);
 		test_call(vm, handle_diag);
 		issued++;
@@ -142,6 +145,8 @@ static void race(struct kunit *test, bool traced)
 	KUNIT_ASSERT_NOT_NULL(test, n);
 	handle_diag = (void *)test_symbol("kvm_s390_handle_diag");
 	KUNIT_ASSERT_NOT_NULL(test, handle_diag);
+	vcpu_precreate = (void *)test_symbol("kvm_arch_vcpu_precreate");
+	KUNIT_ASSERT_NOT_NULL(test, vcpu_precreate);
 	KUNIT_ASSERT_NOT_NULL(test, tp);
 	counts = alloc_percpu(struct counts);
 	KUNIT_ASSERT_NOT_NULL(test, counts);
@@ -150,6 +155,7 @@ static void race(struct kunit *test, bool traced)
 		KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
 	}
 	KUNIT_ASSERT_EQ(test, register_kprobe(&kp), 0);
+	KUNIT_ASSERT_EQ(test, test_destroy_start(), 0);
 	for (i = 0; i < QUEUES; i += 2)
 		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, i, -1), 0);
 	for (i = 0; i < VCPUS; i++) {
@@ -185,6 +191,7 @@ static void race(struct kunit *test, bool traced)
 		gone += n[i].gone;
 		KUNIT_EXPECT_EQ(test, n[i].wrong, 0);
 	}
+	test_destroy_stop();
 	unregister_kprobe(&kp);
 	if (traced) {
 		unregister_trace_kvm_s390_diag(our_probe, NULL);

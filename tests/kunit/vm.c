@@ -185,16 +185,3 @@ int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu))
 	srcu_read_unlock(&vm->kvm->srcu, idx);
 	return rc;
 }
-
-/*
- * kvm_arch_init_vm() fails at once, because the type is unknown. The module's hook runs
- * all the same, because the function was entered.
- */
-void test_see(struct test_vm *vm)
-{
-	static int (*init_vm)(struct kvm *kvm, unsigned long type);
-
-	if (!init_vm)
-		init_vm = (void *)test_symbol("kvm_arch_init_vm");
-	init_vm(vm->kvm, ULONG_MAX);
-}

@@ -95,6 +95,14 @@ int test_start_vms(void);
 void test_stop(void);
 void test_vm_dies(struct test_vm *vm);
 
+/*
+ * Enters kvm_arch_destroy_vm(), so that what is hooked there runs. The function itself would crash
+ * with a made-up VM, so a kprobe makes it return at once between the start and the stop.
+ */
+int test_destroy_start(void);
+void test_destroy_stop(void);
+void test_vm_destroy(struct test_vm *vm);
+
 /* Attach and detach as insmod and rmmod do. test_claim() changes the default, claim=all. */
 void test_claim(const char *list);
 int test_attach(void);
@@ -105,7 +113,7 @@ u64 test_detach_counted(void);
 /* Returns KVM's tracepoint kvm_s390_handle_diag. */
 struct tracepoint *test_kvm_tracepoint(void);
 
-/* Makes the VM count as one that was created while the module was attached. */
+/* Does what the module does before a vCPU of the VM is created. */
 void test_see(struct test_vm *vm);
 
 #endif /* DIAG_TEST_VM_H */
