@@ -39,7 +39,7 @@ static int claim_parse(const char *list, unsigned long *codes, bool *all)
 		return -ENOMEM;
 	rest = copy;
 	while (!rc && (token = strsep(&rest, ","))) {
-		/* Only hexadecimal with its prefix: 500 and 0500 could mean two things. */
+		/* Only hexadecimal with 0x is accepted: 500 and 0500 are ambiguous. */
 		rc = strncmp(token, "0x", 2) ? -EINVAL : kstrtou16(token, 16, &code);
 		if (rc == -ERANGE)
 			pr_err("claim: '%s' is out of range, function codes are 0x0 to 0xffff; nothing attached\n",

@@ -15,9 +15,9 @@
 #define DIAG_CODES	0x10000
 
 /**
- * struct claim - the parameter "claim"
- * @all: every function code is claimed
- * @codes: the function codes that are claimed where @all is false
+ * struct claim - the function codes that the parameter "claim" contains
+ * @all: it contains every function code
+ * @codes: the function codes that it contains if @all is false
  */
 struct claim {
 	bool all;
@@ -25,19 +25,19 @@ struct claim {
 };
 
 /*
- * Written only while the parameters are parsed. Hidden, so that no read goes through
- * the global offset table.
+ * Written only when the parameters of the module are parsed. The visibility is hidden, so
+ * that the compiler reads it without the global offset table.
  */
 extern struct claim claimed __attribute__((visibility("hidden")));
 
 /**
- * claim_has - is this function code in the parameter "claim"?
+ * claim_has - does the parameter "claim" contain this function code?
  * @code: the function code, 0 to 0xffff
  *
  * May be called from any context.
  *
- * Return: true if it is. A code other than 0x500 is claimed for a VM only if
- * claim_for_vm() returns true as well.
+ * Return: true if it does. The code is claimed for a VM only if claim_for_vm() returns
+ * true as well.
  */
 static __always_inline bool claim_has(unsigned int code)
 {
@@ -45,25 +45,25 @@ static __always_inline bool claim_has(unsigned int code)
 }
 
 /**
- * claim_for_vm - is a function code of the parameter claimed for this VM?
+ * claim_for_vm - is this function code claimed for this VM?
  * @kvm: a VM that cannot be destroyed during the call
- * @code: a function code that claim_has() has returned true for
+ * @code: a function code for which claim_has() has returned true
  *
  * For a VM older than the module, at most 0x500 is claimed, because its guest may
- * rely on KVM's own functions already: Linux probes 0x9c once, at boot, and later
- * issues it without an exception table. Does not sleep.
+ * already rely on KVM's own functions. For example, Linux probes 0x9c once, at boot, and
+ * later issues it without an exception table. Does not sleep.
  *
  * Return: true if it is.
  */
 bool claim_for_vm(const struct kvm *kvm, unsigned int code);
 
 /**
- * claim_for_vm_cached - are all function codes of the parameter claimed for this VM?
+ * claim_for_vm_cached - is everything that "claim" contains claimed for this VM?
  * @kvm: a VM that cannot be destroyed during the call
  *
- * Looks only at what this CPU has cached. Does not sleep.
+ * Reads only the cache of this CPU. Does not sleep.
  *
- * Return: true if they are; false if only claim_for_vm() can decide.
+ * Return: true if it is; false if only claim_for_vm() can decide.
  */
 static inline bool claim_for_vm_cached(const struct kvm *kvm)
 {

@@ -90,7 +90,7 @@ static int total_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(total);
 
-/* debugfs removes the file only after this read, and retire_work() then frees the tally. */
+/* debugfs_remove() in retire_work() waits for this read. Only then is the tally freed. */
 static int tally_file_show(struct seq_file *m, void *unused)
 {
 	const struct diag_tally *tally = m->private;
@@ -113,9 +113,9 @@ static void create_file(struct diag_tally *tally)
 }
 
 /*
- * KVM can reuse the name of a VM before that VM is destroyed. As with KVM's own
- * directories, the first VM keeps its file. The second VM gets a file when the first
- * one's file is removed.
+ * KVM can give the name of a VM to a second VM before the first VM is destroyed. The first
+ * VM keeps its file, as it keeps its directory of KVM. The second VM gets a file when the
+ * file of the first VM is removed.
  */
 static void show_work(struct work_struct *work)
 {

@@ -20,7 +20,7 @@ struct dentry;
  * @DIAG_NO_DEVICE: notification forwarded; no device accepts it
  * @DIAG_NO_CSS: notification forwarded; the VM lacks CSS support
  * @DIAG_OTHER_SUBCODE: function code 0x500 with another subcode, forwarded
- * @DIAG_OTHER_CODE: another function code that is claimed, forwarded
+ * @DIAG_OTHER_CODE: another function code that is claimed for the VM, forwarded
  * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM
  * @DIAG_PRIVILEGED: issued in problem state; KVM's own handler refuses it
  * @DIAG_OUTCOMES: number of outcomes
@@ -28,8 +28,8 @@ struct dentry;
  * Each intercept has exactly one outcome. The outcomes up to DIAG_BUS_GONE complete
  * the DIAGNOSE; those after it, up to DIAG_OTHER_CODE, forward it to userspace.
  *
- * The outcomes are repeated in outcome_names in counters.c, and twice in trace.h: with
- * TRACE_DEFINE_ENUM() and in TP_printk(). A new outcome must be added in all of them.
+ * A new outcome must also be added to outcome_names in counters.c, and twice to trace.h:
+ * with TRACE_DEFINE_ENUM(), and in TP_printk().
  */
 enum diag_outcome {
 	DIAG_SERVED_COOKIE,
@@ -58,11 +58,11 @@ struct diag_counters {
 /**
  * struct diag_tally - the counters of one VM, and the file that shows them
  * @counters: one set for each CPU
- * @name: of the file; written before @show is queued
- * @file: in debugfs, or NULL. Only the work items, which run one at a time, use @file
- *	and @waiting
+ * @name: name of the file; written before @show is queued
+ * @file: the file in debugfs, or NULL. Only the work items, which run one at a time, use
+ *	@file and @waiting
  * @waiting: another VM, not yet destroyed, still has a file of this name
- * @list: in the list of live tallies
+ * @list: links the tally into the list of live tallies
  * @show: work item that creates the file
  * @retire: work item that removes the file and frees the tally
  */
@@ -79,8 +79,8 @@ struct diag_tally {
 /**
  * counters_start - prepare for counting
  *
- * May sleep. Without debugfs, or without KVM's directory in it, there are no files;
- * counting works all the same.
+ * May sleep. If there is no debugfs, or no directory of KVM in it, no files are created.
+ * Intercepts are counted nevertheless.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -89,8 +89,8 @@ int counters_start(void);
 /**
  * counters_show - create the file of the total
  *
- * Called when the load of the module can no longer fail. A load that fails frees the
- * module even while the file is open. May sleep.
+ * Called when the load of the module can no longer fail, because a load that fails frees
+ * the module even while the file is open. May sleep.
  */
 void counters_show(void);
 
@@ -104,7 +104,7 @@ void counters_stop(void);
 
 /**
  * counters_sum - sum up all intercepts since counters_start()
- * @sum: the result: live VMs, destroyed VMs, and @diag_unattributed
+ * @sum: the result. It includes live VMs, destroyed VMs, and @diag_unattributed
  *
  * May sleep.
  */
@@ -126,7 +126,8 @@ struct diag_tally *tally_create(const struct dentry *vm_dir, gfp_t gfp);
  * tally_retire - remove the file of a destroyed VM and free its counters
  * @tally: its tally; the caller must not use it any more
  *
- * The counts stay in the total. Does not sleep: a work item does the rest.
+ * The counts stay in the total. Does not sleep: a work item removes the file and frees
+ * the counters.
  */
 void tally_retire(struct diag_tally *tally);
 

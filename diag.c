@@ -16,12 +16,12 @@
 #include "virtio_ccw_notify.h"
 #include "vms.h"
 
-/* KVM's own handler, at the address that follows the call site of ftrace. */
+/* KVM's own handler, at the address behind the call site of ftrace. */
 static int (*kvm_handler)(struct kvm_vcpu *vcpu) __ro_after_init;
 
 /*
- * 0 if intercepts may take the fast path. Nonzero while KVM's tracepoint is enabled,
- * and always if 0x500 is not claimed.
+ * Points to 0 if intercepts may take the fast path. Points to another value while KVM's
+ * tracepoint is enabled, and always if the parameter "claim" does not contain 0x500.
  */
 static const atomic_t *slow_path __ro_after_init;
 
@@ -34,7 +34,7 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu))
 	slow_path = claim_has(DIAG_KVM_VIRTIO) ? kvm_traced : &always;
 }
 
-/* The event has 0 for r1 to r4, because the module has not read them. */
+/* In the event, r1 to r4 are 0, because the module has not read them. */
 static void account(struct kvm_vcpu *vcpu, unsigned int code, s64 result,
 		    enum diag_outcome outcome)
 {
@@ -43,9 +43,9 @@ static void account(struct kvm_vcpu *vcpu, unsigned int code, s64 result,
 }
 
 /*
- * KVM's handler is reached by tail calls only, from diag_intercept() on; Kbuild
- * checks it. Rare cases are in functions of their own, which are tail-called as well,
- * so that the fast path needs no stack frame.
+ * Only tail calls lead from diag_intercept() to KVM's handler; Kbuild checks this. Rare
+ * cases are in functions of their own, which are tail-called as well, so that the fast
+ * path needs no stack frame.
  */
 static noinline int leave_slowpath(struct kvm_vcpu *vcpu, unsigned int code,
 				   enum diag_outcome outcome)
@@ -62,7 +62,7 @@ static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, unsigned int code
 	return kvm_handler(vcpu);
 }
 
-/* kvm_stat reads these fields. They count what KVM would count without the module. */
+/* kvm_stat reads these fields. They have the same values as without the module. */
 static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 {
 	switch (code) {
@@ -127,7 +127,7 @@ int diag_intercept(struct kvm_vcpu *vcpu)
 	if (unlikely(sie->gpsw.mask & PSW_MASK_PSTATE))
 		return leave_to_kvm(vcpu, diag_function_code(vcpu), DIAG_PRIVILEGED);
 
-	/* Linux uses no base register: B2 is 0, and B2 with D2 equals the function code. */
+	/* Linux uses no base register: B2 is 0, so these 16 bits are the function code. */
 	if (likely(sie->ipb >> 16 == DIAG_KVM_VIRTIO && !atomic_read(slow_path)))
 		return handle_claimed(vcpu, DIAG_KVM_VIRTIO);
 

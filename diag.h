@@ -15,8 +15,8 @@
  * diag_function_code - decode the RS-a operand of the intercepted DIAGNOSE
  * @vcpu: the vCPU that was intercepted; its SIE block holds the instruction
  *
- * Bits 48-63 of the second-operand address are the function code; the other bits
- * are ignored. B2 = 0 means that there is no base (Principles of Operation,
+ * The function code is in bits 48-63 of the second-operand address; the other bits
+ * are ignored. If B2 is 0, there is no base register (Principles of Operation,
  * "Address Generation"). Called on the thread that runs @vcpu.
  *
  * Return: the function code, 0 to 0xffff.
@@ -32,10 +32,10 @@ static inline unsigned int diag_function_code(const struct kvm_vcpu *vcpu)
 }
 
 /**
- * diag_prepare - set up what diag_intercept() reads
- * @handler: KVM's own handler, as an address that ftrace does not redirect
+ * diag_prepare - set the variables that diag_intercept() reads
+ * @handler: KVM's own handler, at an address behind the call site of ftrace
  *
- * Called after the parameters were parsed, before diag_intercept() is attached.
+ * Called after the parameters have been parsed and before diag_intercept() is attached.
  * May sleep.
  */
 void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu));
@@ -44,10 +44,10 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu));
  * diag_intercept - handle a DIAGNOSE intercept in place of kvm_s390_handle_diag()
  * @vcpu: the vCPU that was intercepted
  *
- * This is the target of the ftrace direct call: it is entered with the arguments
- * and the return address of a call of KVM's handler. A function code that is not
- * claimed, and any DIAGNOSE in problem state, goes on to KVM's handler, which may
- * sleep.
+ * This is the target of the ftrace direct call: it is entered with the argument and
+ * the return address of a call of KVM's handler. If the function code is not claimed
+ * for the VM, or the guest is in problem state, KVM's handler answers the DIAGNOSE. That
+ * handler may sleep.
  *
  * Called on the thread that runs @vcpu. KVM holds kvm->srcu for reading around
  * every intercept handler.

@@ -26,12 +26,12 @@ static u64 slot_addr(const void *slot)
 /*
  * Returns the first slot whose address is not below @schid, or the last slot if
  * there is none. The bus must have at least one slot. KVM keeps slots of equal
- * length sorted by address. A bus with slots of several lengths may be out of order; then
- * this search can miss a slot, and so can KVM's own.
+ * length sorted by address. A bus with slots of several lengths may be out of order. On
+ * such a bus, this search can miss a slot, and so can KVM's own search.
  *
  * Each step halves a window whose size is a power of two. The first window lies at
- * one end of the bus. Offsets are in bytes. A slot is 24 bytes long, and multiplying
- * by that in each step would cost more than the rest of the step.
+ * one end of the bus. Offsets are in bytes: a slot is 24 bytes long, and a multiplication
+ * by 24 in each step would cost more than the rest of the step.
  */
 static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsigned long count,
 					     u32 schid)
@@ -49,9 +49,9 @@ static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsig
 }
 
 /*
- * VMMs register virtqueues in order, so the slot of virtqueue n is usually n slots
- * after the first slot of its subchannel. That slot is tried first, then every slot of
- * the subchannel.
+ * Most VMMs register virtqueues in order. The slot of virtqueue n is then n slots after
+ * the first slot of its subchannel. This function tries that slot first, and then every
+ * slot of the subchannel.
  */
 long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
 			  const u64 *queue)
@@ -68,8 +68,8 @@ long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u
 		return -EOPNOTSUPP;
 
 	/*
-	 * Offsets in bytes, as above. The virtqueue number gets a bound of its own:
-	 * without it, a speculative guess could point into the middle of a slot.
+	 * Offsets are in bytes, as above. The virtqueue number has a bound of its own.
+	 * Without this bound, a speculative guess could point into the middle of a slot.
 	 */
 	size = (void *)end - (void *)bus->range;
 	if (*queue < count) {

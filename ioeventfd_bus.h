@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM's notify bus of a VM: the slot that a cookie names, and the search.
+ * The notify bus: KVM's per-VM array of ioeventfds for virtio-ccw, with one slot for each
+ * ioeventfd. A notification signals one of these ioeventfds. Its cookie names the slot. If
+ * the cookie is wrong, the bus is searched.
  */
 #ifndef KVM_S390_DIAG_IOEVENTFD_BUS_H
 #define KVM_S390_DIAG_IOEVENTFD_BUS_H
@@ -13,20 +15,20 @@
 #include <linux/types.h>
 #include <kvm/iodev.h>
 
-/* A notification is a write of the virtqueue number, 8 bytes. */
+/* On the bus, a notification is a write of 8 bytes: the virtqueue number. */
 #define NOTIFY_LEN	8
 
 /**
- * ioeventfd_slot_write - offer a notification to a slot of the subchannel
+ * ioeventfd_slot_write - offer a notification to a slot of the same subchannel
  * @vcpu: the vCPU that notifies
- * @slot: the slot; its address is @schid
+ * @slot: the slot, whose address is @schid
  * @schid: subchannel-identification word
  * @queue: virtqueue number, in memory that nobody else can write
  *
- * Passes over a slot whose length is neither 8 nor 0. A slot of length 0 matches by
- * address alone. This is the rule of kvm_io_bus_cmp() for a write of 8 bytes. Only the
- * device decides whether the virtqueue matches. All devices on this bus are ioeventfds,
- * which have a write function.
+ * Returns false for a slot whose length is neither 8 nor 0. For a slot of length 0, only
+ * the address is compared. This is the rule of kvm_io_bus_cmp() for a write of 8 bytes.
+ * Only the device decides whether the virtqueue matches. All devices on this bus are
+ * ioeventfds, which have a write function.
  *
  * Called with kvm->srcu held for reading.
  *
@@ -40,7 +42,7 @@ static inline bool ioeventfd_slot_write(struct kvm_vcpu *vcpu, const struct kvm_
 }
 
 /**
- * ioeventfd_slot_notify - offer a notification to any slot of the notify bus
+ * ioeventfd_slot_notify - offer a notification to a slot of any subchannel
  * @vcpu: the vCPU that notifies
  * @slot: the slot
  * @schid: subchannel-identification word
@@ -54,13 +56,13 @@ static inline bool ioeventfd_slot_write(struct kvm_vcpu *vcpu, const struct kvm_
 static inline bool ioeventfd_slot_notify(struct kvm_vcpu *vcpu, const struct kvm_io_range *slot,
 					 u32 schid, const u64 *queue)
 {
-	/* Otherwise the compiler computes the address again for each field. */
+	/* Keeps the compiler from computing the address again for each field. */
 	OPTIMIZER_HIDE_VAR(slot);
 	return slot->addr == schid && ioeventfd_slot_write(vcpu, slot, schid, queue);
 }
 
 /**
- * ioeventfd_bus_search - find and signal the ioeventfd without a cookie
+ * ioeventfd_bus_search - search the bus for the ioeventfd, and signal it
  * @vcpu: the vCPU that notifies
  * @bus: the notify bus of its VM
  * @schid: subchannel-identification word, the address on the bus
@@ -79,8 +81,8 @@ long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u
  * @vcpu: the vCPU that notifies
  * @schid: subchannel-identification word, the address on the bus
  * @queue: virtqueue number, all 64 bits as the guest passed them
- * @cookie: the index of the virtqueue's slot on KVM's notify bus; a hint from the
- *	guest, any value is allowed
+ * @cookie: the index of the virtqueue's slot on KVM's notify bus. It is a hint from the
+ *	guest; any value is allowed
  *
  * Called with kvm->srcu held for reading. Inline, because nearly every notification
  * carries the right cookie.

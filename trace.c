@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module's trace event, and KVM's own event for DIAGNOSE: KVM cannot fire its event
- * for a DIAGNOSE that does not reach its handler.
+ * The module's trace event, and KVM's own event for DIAGNOSE. KVM fires its event in its
+ * handler. For a DIAGNOSE that does not reach that handler, this file fires it.
  */
 #include <linux/atomic.h>
 #include <linux/jump_label.h>
@@ -24,7 +24,7 @@ static void match(struct tracepoint *tp, void *unused)
 		kvm_tracepoint = tp;
 }
 
-/* The tracepoint is not exported, but a notifier gets the tracepoints of each module. */
+/* KVM does not export the tracepoint. A notifier gets the tracepoints of each module. */
 static int match_module(struct notifier_block *nb, unsigned long action, void *data)
 {
 	const struct module *mod = ((struct tp_module *)data)->mod;

@@ -13,7 +13,7 @@
 
 #include "counters.h"
 
-/* Tell userspace the values of the enum names that the print format uses. */
+/* Exports the values of the enum names in the print format to userspace. */
 TRACE_DEFINE_ENUM(DIAG_SERVED_COOKIE);
 TRACE_DEFINE_ENUM(DIAG_SERVED_SEARCH);
 TRACE_DEFINE_ENUM(DIAG_BUS_GONE);
@@ -26,11 +26,11 @@ TRACE_DEFINE_ENUM(DIAG_PRIVILEGED);
 
 /*
  * Fired once for each DIAGNOSE intercept, when its outcome is counted. The fields hold
- * the values that the module used. The registers are 0 where the module did not read
- * them: for function codes other than 0x500, and for a DIAGNOSE that KVM's own handler
- * answers. The result is the value that the guest gets in r2, or -EOPNOTSUPP when the
- * DIAGNOSE goes to userspace. For a DIAGNOSE that KVM's own handler answers it is 0,
- * because KVM has not answered yet.
+ * the values that the module used. The fields of registers are 0 if the module did not
+ * read the registers: for function codes other than 0x500, and for a DIAGNOSE that KVM's
+ * own handler answers. The result is the value that the guest gets in r2, or -EOPNOTSUPP
+ * when the DIAGNOSE goes to userspace. For a DIAGNOSE that KVM's own handler answers, the
+ * result is 0, because KVM has not answered yet.
  */
 TRACE_EVENT(kvm_s390_diag,
 	    TP_PROTO(const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode, u32 schid,
@@ -50,7 +50,7 @@ TRACE_EVENT(kvm_s390_diag,
 	    ),
 
 	    TP_fast_assign(
-		/* The first part of the name of the VM in debugfs. */
+		/* The name of the VM in debugfs begins with this number. */
 		__entry->vm = vcpu->kvm->userspace_pid;
 		__entry->vcpu = vcpu->vcpu_id;
 		__entry->subcode = subcode;
@@ -81,9 +81,9 @@ TRACE_EVENT(kvm_s390_diag,
  * trace_kvm_enable_count - find the enable count of KVM's tracepoint
  *
  * The count belongs to the static key of the tracepoint. It is not 0 while the
- * tracepoint is enabled, and trace_kvm() must then be called for each claimed
- * DIAGNOSE. It is always 0 where this KVM has no such tracepoint. A static branch
- * cannot be used: it refers to the key by its symbol, which KVM does not export.
+ * tracepoint is enabled. trace_kvm() must then be called for each claimed DIAGNOSE. If
+ * this KVM has no such tracepoint, the count is always 0. A static branch cannot be
+ * used: it refers to the key by its symbol, which KVM does not export.
  *
  * May sleep.
  *

@@ -17,9 +17,9 @@
  * @vcpu: the vCPU that was intercepted
  * @nr: number of the register, 0 to 15
  *
- * The registers are in struct kvm_run, which userspace has mapped writable. The
- * value that was checked must be the value that is used, so the caller reads each
- * parameter once and keeps it. Called on the thread that runs @vcpu.
+ * The registers are in struct kvm_run, to which userspace can write at any time. The
+ * value that was checked must be the value that is used. The caller therefore reads each
+ * register once and keeps the value. Called on the thread that runs @vcpu.
  *
  * Return: the value of the register.
  */
@@ -34,12 +34,12 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
  *
  * Reads the subcode from r1 (64 bits). For subcode 3, reads the
  * subchannel-identification word from r2 (its low 32 bits), the virtqueue number
- * from r3 and the cookie from r4. On completion r2 holds the right cookie or a
- * negative error (virtio 1.x, "Guest->Host Notification" of the channel I/O
- * transport). No other register is written.
+ * from r3 and the cookie from r4. If it completes the DIAGNOSE, it writes the right
+ * cookie or a negative error to r2 (virtio 1.x, "Guest->Host Notification" of the
+ * channel I/O transport). It writes no other register.
  *
- * Accounts the outcome. Called on the thread that runs @vcpu, with kvm->srcu held
- * for reading.
+ * Counts the outcome, and fires the module's trace event. Called on the thread that
+ * runs @vcpu, with kvm->srcu held for reading.
  *
  * Return: 0 when the DIAGNOSE is complete, -EOPNOTSUPP when userspace has to
  * complete it.

@@ -30,7 +30,7 @@ struct vms_cache __percpu *vms_cache;
 
 /**
  * struct diag_vm - the entry of a VM
- * @node: in the bucket of @kvm in vms
+ * @node: links the entry into the hash table vms
  * @kvm: the VM
  * @seen: the module was attached before the VM had a vCPU
  * @tally: its counters
@@ -145,8 +145,9 @@ static void vm_destroyed(const struct kvm *kvm)
 		return;
 
 	/*
-	 * The VM has no vCPU left, so no CPU can cache it again. A CPU that caches another
-	 * VM during this loop may lose that entry, and then looks that VM up once more.
+	 * The VM has no vCPU left, so no CPU can cache it again. A CPU may cache another VM
+	 * between this loop's read and write of its cache. The write then clears that VM,
+	 * and the CPU looks the VM up again at its next intercept.
 	 */
 	for_each_possible_cpu(cpu) {
 		struct vms_cache *cache = per_cpu_ptr(vms_cache, cpu);

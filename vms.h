@@ -74,7 +74,7 @@ void vms_wait(void);
 int vms_stop(void);
 
 /**
- * struct vms_cache - the VM that a CPU had its last intercept from
+ * struct vms_cache - the VM of the last intercept on a CPU
  * @kvm: the VM, or NULL. Only the CPU itself, with preemption disabled, writes a
  *	value other than NULL. The destruction of a VM clears every @kvm that points
  *	to it, so a later VM at the same address is never mistaken for it
@@ -96,18 +96,18 @@ extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden"))
  *
  * Does not sleep.
  *
- * Return: true when it was. False also when there was no memory to record it, which
- * is always safe.
+ * Return: true if it was. Also false if there was no memory to record the VM. A VM may
+ * always be treated as not seen.
  */
 bool vms_seen(const struct kvm *kvm);
 
 /**
- * vms_seen_cached - does the cache of this CPU say that the VM was seen?
+ * vms_seen_cached - is this VM in the cache of this CPU, and was it seen?
  * @kvm: a VM that cannot be destroyed during the call
  *
  * Does not sleep.
  *
- * Return: true if it does; false if only vms_seen() can decide.
+ * Return: true if so; false if only vms_seen() can decide.
  */
 static inline bool vms_seen_cached(const struct kvm *kvm)
 {
@@ -150,7 +150,7 @@ static inline bool vms_count_cached(const struct kvm *kvm, enum diag_outcome out
 	cache = this_cpu_ptr(vms_cache);
 	cached = likely(READ_ONCE(cache->kvm) == kvm);
 	if (cached) {
-		/* Other CPUs read it at any time, and never write it. */
+		/* Other CPUs read this counter at any time, and never write it. */
 		data_race(cache->counters->of[outcome]++);
 	}
 	preempt_enable();
