@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences between kernels, and nothing else. Each one is told by what the kernel
- * has, because distributions move interfaces to kernels of lower versions.
+ * The differences between kernels, and nothing else. Each difference is detected by what
+ * the kernel has, because distributions add newer interfaces to kernels with lower version
+ * numbers.
  */
 #ifndef KVM_S390_DIAG_COMPAT_H
 #define KVM_S390_DIAG_COMPAT_H
@@ -28,8 +29,8 @@ static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 }
 
 /*
- * A direct call is registered by the address of the call site, or with an ftrace_ops whose
- * filter contains that address.
+ * Depending on the kernel, a direct call is registered by the address of the call site, or
+ * with an ftrace_ops whose filter contains that address.
  */
 #define COMPAT_DIRECT_BY_IP \
 	(__same_type(register_ftrace_direct, int (unsigned long, unsigned long)) && \
@@ -41,7 +42,7 @@ static inline unsigned long compat_ftrace_arg0(struct ftrace_regs *fregs)
 static_assert(COMPAT_DIRECT_BY_IP || COMPAT_DIRECT_BY_OPS,
 	      "kvm-s390-diag lacks the types of this kernel's ftrace direct calls");
 
-/* The pointer that does not fit is NULL, and is never called. */
+/* One of the two pointers is NULL, because its type does not fit. It is never called. */
 static inline int compat_direct_attach(struct ftrace_ops *ops, unsigned long ip,
 				       unsigned long addr)
 {
@@ -74,8 +75,8 @@ static inline int compat_direct_detach(struct ftrace_ops *ops, unsigned long ip,
 
 /*
  * Keeps the probes of all tracepoints from being freed, with the guard that the kernel's own
- * trace_*() functions take. Only a header shows which guard that is, so scripts/probe.mk
- * reads it. The return value is for compat_probes_unlock().
+ * trace_*() functions take. Only the text of a header shows which guard that is, so
+ * scripts/probe.mk reads that header. The return value is for compat_probes_unlock().
  */
 static inline void __percpu *compat_probes_lock(void)
 {

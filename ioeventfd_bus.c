@@ -8,13 +8,14 @@
 #include "ioeventfd_bus.h"
 
 /*
- * A reference to an export pins kvm.ko for as long as this module is loaded. Where KVM is
- * built in, there is nothing to pin. Every kernel exports this function to all modules.
+ * Because the module refers to an export of kvm.ko, kvm.ko cannot be removed while the
+ * module is loaded. A KVM that is built in cannot be removed anyway. Every kernel exports
+ * this function to all modules.
  *
- * On a kernel with CONFIG_MODVERSIONS, the reference carries a symbol version that covers
+ * On a kernel with CONFIG_MODVERSIONS, the reference has a symbol version that covers
  * struct kvm, its buses and struct kvm_vcpu, so the module does not load beside a KVM with
- * other layouts. On a kernel without it, the kernel compares the version magic only, and
- * the module must be built for exactly the kernel that it is loaded into.
+ * other layouts. A kernel without CONFIG_MODVERSIONS compares only the version magic. The
+ * module must then be built for exactly the kernel into which it is loaded.
  */
 static const void *const kvm_pin __used = kvm_put_kvm;
 

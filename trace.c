@@ -53,8 +53,8 @@ const atomic_t *trace_kvm_enable_count(void)
 }
 
 /*
- * Does the same as the kernel's trace_*() macros. s390 has no static calls, so only the
- * iterator calls probes.
+ * Does the same as the kernel's trace_*() macros. s390 has no static calls, so the
+ * iterator of the tracepoint calls all probes.
  */
 void trace_kvm(struct kvm_vcpu *vcpu, unsigned int code)
 {

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Differences between kernels that only the text of a header shows. Kbuild includes this file. A
-# kernel on which no line below fits is refused here, with the difference by name.
+# Detects the differences between kernels that only the text of a header shows. Kbuild includes
+# this file. If a kernel fits none of the cases below, the build stops here with a message that
+# names the difference.
 
 # The guard under which the kernel calls the probes of a tracepoint.
 tracepoint-guards := $(shell grep -owE \
