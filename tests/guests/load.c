@@ -7,10 +7,10 @@
  *	load ROUNDS vsock CID PORT		needs the same kind of peer
  *	load echo PORT				is that peer, for vsock
  *
- * Each round starts when the one before has ended, and compares its data. After ROUNDS
+ * Each round starts when the previous round has ended, and compares its data. After ROUNDS
  * rounds (0: never) the program prints the number of rounds and the largest gap between
- * the ends of two rounds, and exits. At SIGUSR1 it prints these numbers since its last
- * report, and continues. At SIGTERM it prints the same, and exits.
+ * the ends of two rounds, and exits. At SIGUSR1 it prints these numbers for the time since
+ * its last report, and continues. At SIGTERM it prints them too, and exits.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -32,7 +32,7 @@ def product_sources():
 
 
 def kernel(name):
-    """The folder of the kernel of NAME.kunitconfig, built if it has to be."""
+    """Returns the folder of the kernel of NAME.kunitconfig. Builds the kernel if needed."""
     done = subprocess.run([HERE / "kernel.sh", name], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"{name}: the kernel could not be built")
@@ -40,7 +40,8 @@ def kernel(name):
 
 
 def build_module(folder, build, sources, flags=""):
-    """Builds the sources side by side as external module; the last of a name wins."""
+    """Builds the sources as an external module, in one folder. If two files have the same
+    name, the last one is used."""
     build.mkdir(parents=True, exist_ok=True)
     for path in build.iterdir():
         if path.is_symlink():
@@ -55,7 +56,7 @@ def build_module(folder, build, sources, flags=""):
                               stdout=out, stderr=subprocess.STDOUT)
     text = log.read_text()
     if done.returncode or "warning:" in text:
-        # The next build must find the same warning.
+        # The next build must print the same warning.
         for path in build.glob("*.o"):
             path.unlink()
         sys.stdout.write(text)
@@ -82,8 +83,8 @@ def follow(process, out):
 def boot(folder, files, commands, console_file, cpus=1, icount=False, parameters=""):
     """Boots the kernel with files in its root, and runs commands there.
 
-    Returns the console, which also goes to a file as it comes, and whether the
-    commands ended with exit status 0 and the machine was powered off.
+    Returns the output of the console, which is also written to a file. Returns also whether
+    the commands ended with exit status 0 and the machine was powered off.
     """
     with tempfile.TemporaryDirectory(prefix="kvm-s390-diag.") as work:
         tree = pathlib.Path(work) / "tree"

@@ -24,7 +24,7 @@ class Tap:
         self.prefix = prefix
 
     def result(self, ok, name, why=()):
-        """Prints one result, and below a failure why: a text or lines."""
+        """Prints one result, and below a failure its reason: a text or lines."""
         self.number += 1
         self.failed += not ok
         print(f"{'ok' if ok else 'not ok'} {self.number} - {self.prefix}{name}", flush=True)

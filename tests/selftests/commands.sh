@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
 #
-# "make check-host" runs this on the host. TAP, one plan after the other. With arguments,
-# only the tests of these names run.
+# "make check-host" runs this on the emulated host. The output is TAP, with one plan after the
+# other. With arguments, only the tests with these names run.
 . ./tap.sh
 
 # The Makefile beside this file reads the first three lists. company.sh and the program
@@ -31,7 +31,7 @@ echo "# $(uname -r), $(nproc) CPUs"
 
 . ./first-guests.sh
 
-# The output of a test, without what differs from run to run.
+# Prints the output of a test, without the parts that differ from run to run.
 run_own()
 {
 	./"$1" > /tmp/own 2>&1
@@ -39,8 +39,8 @@ run_own()
 	sed 's/^  pid=[0-9]* tid=.*//; s/0x[0-9a-f]\{9,\}/ADDRESS/g' /tmp/own
 }
 
-# The kernel's own selftests, with KVM alone and with the module: equal, test by test, and
-# with the exit status that is expected.
+# Runs the kernel's own selftests with KVM alone and with the module. Each of them must print
+# the same and end with the expected exit status.
 test_kernels_own()
 {
 	tap_begin
@@ -77,11 +77,11 @@ for test in $wanted; do
 	refusals|trace) sh "./$test.sh" ;;
 	*) "./$test" ;;
 	esac || status=1
-	# A test that died may have left it there.
+	# A test that died may have left the module loaded.
 	[ ! -d /sys/module/kvm_s390_diag ] || rmmod kvm_s390_diag
 done
 
-# Whatever the tests did, the kernel has reported no fault.
+# After all tests, the kernel must have reported no fault.
 tap_begin
 dmesg > /out/log
 result "the kernel log is clean" "$(cat /out/log* | grep -E -f reports.txt 2>&1)"

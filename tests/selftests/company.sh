@@ -39,7 +39,7 @@ same_counts()
 		"served $(($(counted served) - served)), forwarded $(($(counted forwarded_no_device) - forwarded))"
 }
 
-# finish NAME: ends the guests, and compares their counts with those of the module.
+# finish NAME: ends the guests, and compares their counts with the module's counters.
 finish()
 {
 	end_guests
@@ -152,7 +152,7 @@ bpf()
 	esac
 }
 
-# Two loads at once, from two files: the kernel takes two loads of one file for one.
+# Two loads at once, from two files: the kernel treats two loads of one file as one.
 two_loads()
 {
 	patched=$tracing/enabled_functions

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests who answers each DIAGNOSE, and what guest and userspace see of the answer. A
- * guest executes the instruction of each row of a table under SIE: with KVM alone, and
- * with each setting of "claim". The test checks all registers, and everything that an
- * exit reports.
+ * Tests which component answers each DIAGNOSE, and the effects on guest and userspace. For
+ * each row of a table, a guest executes an instruction under SIE: with KVM alone, and with
+ * each setting of "claim". The test checks all registers, and all data of an exit.
  *
  * "diag_abi demo" prints the rows in a readable form, and the time of a notification.
  */
@@ -68,7 +67,7 @@ static void test_vm_destroy(struct test_vm *t)
 		close(t->fd[i]);
 }
 
-/* Each row has an instruction of the guest, and who must answer it. */
+/* Each row has an instruction of the guest, and the component that must answer it. */
 
 enum answer { USERSPACE, IN_KERNEL, PROGRAM_INTERRUPTION };
 

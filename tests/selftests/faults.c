@@ -185,7 +185,7 @@ static int64_t notify(struct tiny *t, uint64_t queue, int64_t cookie)
 	return gprs[2];
 }
 
-/* Waits until a condition is true; false if that is not the case within the limit. */
+/* Waits until a condition is true. Returns false if it is not true within the limit. */
 #define WAIT(condition)							\
 ({									\
 	uint64_t limit = now_ns() + LIMIT_S * NSEC_PER_SEC;		\
@@ -216,9 +216,9 @@ static void shell(const char *command)
 }
 
 /*
- * Two kinds of reports in the kernel log are not faults here: the OOM killer's, which have a
- * call trace, and a warning of KVM 6.12 when it frees a VM that it could not create. Their
- * lines are left out of the file that the last check of the log reads.
+ * Two kinds of reports in the kernel log are not faults here. The OOM killer's reports have a
+ * call trace. KVM 6.12 warns when it frees a VM that it could not create. The file for the
+ * last check of the log does not contain these lines.
  */
 #define NO_FAULTS	"'Call Trace|WARNING.* kvm_s390_pci_clear_list'"
 
@@ -540,8 +540,8 @@ static void run_on_cpu(int cpu)
 }
 
 /*
- * The third VM most likely gets the address of the second one, and the memory for counters of
- * the first one. If CPU 1 took it for the second one, it would count in the wrong place.
+ * The third VM most likely gets the address of the second VM, and the counters' memory of the
+ * first VM. If CPU 1 mistook it for the second VM, CPU 1 would count in the wrong place.
  */
 static void test_offline(void)
 {
@@ -576,7 +576,7 @@ static void test_offline(void)
 	ksft_test_result(module_counted("") == 2 * OFFLINE_CYCLES,
 			 "the total has the counts of all VMs\n");
 	module_detach();
-	/* The emulated CPU is as after a boot. */
+	/* The emulated CPU is in the state that it has after a boot. */
 	shell("sh ./first-guests.sh");
 }
 
@@ -619,8 +619,8 @@ static void count_notify(struct tiny *t, uint64_t queue, int64_t cookie, int64_t
 }
 
 /*
- * Registers queues until there is no memory for a larger bus. Most likely there is none for a
- * smaller one either: when a queue is then unregistered, KVM removes the whole bus.
+ * Registers queues until there is no memory for a larger bus. Most likely there is no memory
+ * for a smaller bus either. When a queue is then unregistered, KVM removes the whole bus.
  */
 static void lose_bus(struct tiny *t, int queues)
 {
@@ -672,7 +672,7 @@ static void run_in_shortage(void *unused)
 	}
 }
 
-/* A guest that notifies for ever. It counts at the address in GPR 7 what it has issued. */
+/* A guest that notifies for ever. It counts its notifications at the address in GPR 7. */
 static const uint16_t endless[] = {
 	0xb904, 0x0025,			/* lgr	%r2,%r5 */
 	0x8324, 0x0500,			/* diag	%r2,%r4,0x500 */

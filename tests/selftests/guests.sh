@@ -44,8 +44,8 @@ go_on()
 	done
 }
 
-# start_guests NUMBER [COMMAND...]: starts guests, and waits until they notify. The command
-# runs the guest's program, such as taskset.
+# start_guests NUMBER [COMMAND...]: starts guests, and waits until they notify. The guest's
+# program is run by the command, for example by taskset.
 start_guests()
 {
 	number=$1
@@ -57,8 +57,8 @@ start_guests()
 	go_on
 }
 
-# Ends the guests. Sets $issued, $events and $exits to their sums. Writes to /tmp/lost what
-# the guests have printed that failed or lost a notification.
+# Ends the guests. Sets $issued, $events and $exits to their sums. If a guest has failed or
+# has lost a notification, writes its output to /tmp/lost.
 end_guests()
 {
 	issued=0 events=0 exits=0
@@ -84,7 +84,8 @@ counted()
 }
 
 # watch COMMAND...: starts a program that counts until its input ends, and waits until it is
-# attached. If it ends instead, returns its exit status, and $refused is what it has printed.
+# attached. If the program ends instead, returns its exit status and sets $refused to its
+# output.
 watch()
 {
 	mkfifo /tmp/watch.in /tmp/watch.out
@@ -141,7 +142,7 @@ seen_function() { entries; }
 
 on_function_graph() { on_tracer function_graph; }
 off_function_graph() { off_tracer; }
-# An entry where the function is entered, and one where it returns.
+# One entry in the trace when the function is entered, and one when it returns.
 seen_function_graph() { echo $(($(entries) / 2)); }
 
 on_kprobe()
@@ -157,7 +158,7 @@ off_kprobe()
 	echo > $tracing/kprobe_events
 }
 
-# The hits of the kprobe, where the kretprobe has as many.
+# Prints the hits of the kprobe, if the kretprobe has as many.
 seen_kprobe()
 {
 	awk '$1 == "diag_in" { calls = $2 }
@@ -205,7 +206,7 @@ on_bpf() { watch ./bpf_fentry; }
 off_bpf() { unwatch; }
 seen_bpf() { watched; }
 
-# skipped NAME REASON: a test that this kernel cannot run.
+# skipped NAME REASON: reports a test that this kernel cannot run.
 skipped()
 {
 	tap_tests=$((tap_tests + 1))

@@ -217,7 +217,7 @@ static struct {
 			snprintf(seen.first_wrong, sizeof(seen.first_wrong), __VA_ARGS__); \
 	} while (0)
 
-/* How a block ended: it went on to the next one, exited, or was interrupted. */
+/* The end of a block: it went on to the next block, exited, or was interrupted. */
 enum ending { WENT_ON, EXITED, INTERRUPTED };
 
 static void continue_at(const void *address)

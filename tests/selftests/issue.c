@@ -26,7 +26,7 @@ static const struct {
 	{ .code = 0x501, .times = 2 },
 	{ .code = 0x288, .times = 3 },
 	{ .code = 0x44, .times = 1 },
-	/* A yield that is directed to this vCPU. */
+	/* A yield to this vCPU itself. */
 	{ .code = 0x9c, .times = 2 },
 	{ .code = 0x500, .times = 5, .problem_state = true },
 };

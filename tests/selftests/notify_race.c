@@ -22,16 +22,16 @@
 #define CYCLES		200
 
 /*
- * SCHID_BELOW comes and goes, which moves all slots above it. SCHID has QUEUES queues
- * that are always registered, and queue FLAPPING, which comes and goes. Both vCPUs
- * notify the same queues.
+ * SCHID_BELOW is registered and unregistered again and again, which moves all slots above
+ * it. SCHID has QUEUES queues that are always registered, and the queue FLAPPING, which is
+ * registered and unregistered again and again. Both vCPUs notify the same queues.
  */
 #define SCHID_BELOW	0x00010001U
 #define SCHID		0x00010005U
 #define QUEUES		3
 #define FLAPPING	QUEUES
 
-/* One of this many notifications is for the queue that comes and goes. */
+/* One of this many notifications is for the queue FLAPPING. */
 #define FLAPPING_EVERY	16
 
 /* Each vCPU writes only its own element. */

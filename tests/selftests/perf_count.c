@@ -3,8 +3,8 @@
  * perf_count WHAT...
  *
  * Counts with perf on all CPUs. Each argument is the number of a trace event, or the name of
- * a function whose calls are counted by a kprobe. Prints "attached" when it counts. For
- * each line on the standard input it prints the counts, one for each argument.
+ * a function whose calls are counted by a kprobe. Prints "attached" when the counting has
+ * begun. For each line on the standard input it prints the counts, one for each argument.
  */
 #define _GNU_SOURCE
 #include <ctype.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Replaces mmap() in programs that use kvm_util, so that the host provides a guest's
- * memory at once. In Hercules, a guest's first store to a page can cause a protection
- * exception in the guest instead of a fault in its host.
+ * Replaces mmap() in programs that use kvm_util, so that the host provides all pages of a
+ * guest's memory before the guest runs. Otherwise, in Hercules, a guest's first store to a
+ * page can cause a protection exception in the guest instead of a fault in its host.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

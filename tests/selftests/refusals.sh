@@ -18,7 +18,7 @@ refused()
 	busybox insmod "$@" 2> /dev/null
 	rc=$?
 	log=$(dmesg | grep 'kvm_s390_diag: ')
-	# insmod may try twice, so the one message may be there twice.
+	# insmod may try twice, so the message may appear twice.
 	ours=$(echo "$log" | grep -v 'invalid for parameter' | sed 's/^[^]]*\] //' | sort -u)
 	if [ $rc != "$errno" ]; then
 		result "$what" "insmod exits with $rc instead of errno $errno"

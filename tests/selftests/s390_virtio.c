@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests the whole older virtio transport: subcodes 0 (notify, early text), 1 (reset) and
+ * Tests the older s390-virtio transport: subcodes 0 (notify, early text), 1 (reset) and
  * 2 (set status) of function 0x500, and external interrupt 0x2603 to the guest. Userspace,
  * which is this program, implements the transport. The module must forward each call
  * unchanged.

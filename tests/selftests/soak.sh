@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# "make soak MINUTES=60" runs this on the host. It does what company.sh and faults do, in
-# random order and mixed, until the time is over. The file minutes has the time. The file
-# seed is empty, or has the seed of an earlier run, whose order is then repeated. The output
-# is TAP.
+# "make soak MINUTES=60" runs this on the emulated host. It disturbs guests as company.sh and
+# faults do, in random order and mixed, until the time is over. The file minutes has the time.
+# The file seed is empty, or has the seed of an earlier run. With that seed, the run repeats the
+# order of the earlier run. The output is TAP.
 
 . ./tap.sh
 . ./guests.sh
@@ -24,7 +24,7 @@ random()
 	picked=$((state / 65536 % $1))
 }
 
-# toggle NAME: calls on_NAME or off_NAME, whichever has its turn.
+# toggle NAME: calls on_NAME and off_NAME in turn.
 toggle()
 {
 	case " $active " in
@@ -63,11 +63,11 @@ end_one()
 	guests=${rest% }
 }
 
-# One step, which prints what is wrong.
+# Does one step. Prints the errors that it finds.
 step()
 {
 	case $1 in
-	0) # perf and the events hold the module's own event.
+	0) # perf and the events keep the module's own event open.
 		is_active perf || is_active events || toggle module ;;
 	1) # perf has counters on each CPU that was online.
 		is_active perf || toggle cpu1 ;;
@@ -106,7 +106,7 @@ mix()
 		"$(cat /tmp/lost)"
 }
 
-# part COMMAND...: a test of its own, which prints TAP.
+# part COMMAND...: runs a separate test, which prints TAP.
 part()
 {
 	if "$@" > /tmp/part 2>&1; then result "$*"; else result "$*" "$(cat /tmp/part)"; fi

@@ -26,7 +26,7 @@
 #define VMS		50
 #define KILLED		20
 
-/* Notifies for ever. Each 64th time it also issues 0x44, which KVM has a handler for. */
+/* Notifies for ever. Each 64th time it also issues 0x44, which KVM's own handler answers. */
 static void guest_notifies(void)
 {
 	int64_t cookie = -1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Occupies kvm_s390_handle_diag() with a kprobe that has a post handler. That is one of
- * the ways to exclude an ftrace direct call on the function.
+ * Occupies kvm_s390_handle_diag() with a kprobe that has a post handler. While this kprobe
+ * exists, ftrace refuses a direct call on the function.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
