@@ -354,7 +354,6 @@ function walk(start, called_from,	i, state)
 	}
 	for (i in state_at) {
 		state = state_at[i]
-		i += 0
 		if (kind[i] == "indirect call")
 			refuse(i, "might enter KVM's handler other than by a tail call")
 		else if (kind[i] == "indirect jump")
