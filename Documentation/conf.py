@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Configuration of Sphinx; "make docs" builds the pages into build/docs."""
 
-import os
 import pathlib
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-CACHE = pathlib.Path(os.environ.get("DIAG_CACHE") or pathlib.Path(
-    os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "kvm-s390-diag")
-KERNEL = CACHE / "linux-source-6.1"
+sys.path.insert(0, str(TOP / "tests/lab"))
+import lab  # noqa: E402
 
 project = "kvm-s390-diag"
 author = project
@@ -16,9 +14,9 @@ author = project
 html_show_copyright = False
 
 # The kernel's own extension, which runs the kernel's own script.
-sys.path.insert(0, str(KERNEL / "Documentation/sphinx"))
+sys.path.insert(0, str(lab.SOURCE / "Documentation/sphinx"))
 extensions = ["kerneldoc"]
-kerneldoc_bin = str(KERNEL / "scripts/kernel-doc")
+kerneldoc_bin = str(lab.SOURCE / "scripts/kernel-doc")
 kerneldoc_srctree = str(TOP)
 
 primary_domain = "c"
