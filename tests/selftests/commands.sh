@@ -13,16 +13,22 @@ scripts="refusals trace"
 company="cpus function function_graph kprobe events perf direct bpf two_loads"
 faults="churn offline thousand memory"
 
+# lists LIST NAME: is the name in the list?
+lists()
+{
+	case " $1 " in
+	*" $2 "*) ;;
+	*) return 1 ;;
+	esac
+}
+
 all="kernels_own $programs $scripts $company $faults"
 wanted=${*:-$all}
 for test in $wanted; do
-	case " $all " in
-	*" $test "*) ;;
-	*)
+	lists "$all" "$test" || {
 		echo "Bail out! There is no test $test; there are: $all"
 		exit 1
-		;;
-	esac
+	}
 done
 
 status=0

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# company.sh [SCENARIO...]
+# company.sh SCENARIO...
 #
 # Runs on the host. Guests notify all the time, while CPUs go offline and online, and while
 # tracers, kprobes, perf and BPF programs use KVM's DIAGNOSE handler. No notification may be
-# lost, the module's counters must be exact, and each tracer must see each DIAGNOSE. Without
-# an argument, all scenarios run. The output is TAP.
+# lost, the module's counters must be exact, and each tracer must see each DIAGNOSE.
+# commands.sh lists the scenarios. The output is TAP.
 
 . ./tap.sh
 . ./guests.sh
@@ -194,7 +194,6 @@ two_loads()
 
 echo 1 > /sys/kernel/rcu_expedited
 echo 1024 > $tracing/buffer_size_kb
-[ $# != 0 ] || set -- cpus function function_graph kprobe events perf direct bpf two_loads
 for scenario in "$@"; do
 	start=$(cut -d. -f1 /proc/uptime)
 	case $scenario in
