@@ -91,11 +91,14 @@ static int __init attach(struct direct_call *call)
 }
 
 /*
+ * Removes the first @n direct calls, and waits until no task is in the module.
+ *
  * A grace period of RCU-tasks ends when every task has slept, or has been in userspace or
- * idle. The code that handles intercepts never sleeps, so no task is in it after the first
- * one. A task that sleeps in KVM's handler has no return address into the module on its
- * stack. A thread that creates a vCPU can sleep in the module, so vms_wait() waits for it,
- * and the second grace period for its way out.
+ * idle. The module's code never sleeps while it handles an intercept, so no task is in that
+ * code after the first grace period. A task that sleeps in KVM's handler has no return
+ * address into the module on its stack. A thread that creates a vCPU can sleep in the
+ * module. vms_wait() waits until it has woken up, and the second grace period until it has
+ * left the module.
  */
 static int detach_first(unsigned int n)
 {
@@ -134,8 +137,8 @@ static int __init diag_init(void)
 
 	/*
 	 * Must precede attach(). While the hook of vms.c is registered,
-	 * kernel.ftrace_enabled cannot become 0, so -EBUSY then means that the function
-	 * is taken.
+	 * kernel.ftrace_enabled cannot become 0. An -EBUSY of attach() therefore means that
+	 * KVM's function has another user.
 	 */
 	rc = vms_start(&hooks);
 	if (rc) {
@@ -155,7 +158,7 @@ static int __init diag_init(void)
 
 detach:
 	if (detach_first(n) || vms_stop()) {
-		/* ftrace shut itself off after vms_start(), and may still call the module. */
+		/* ftrace has shut itself off since vms_start(), and may still call the module. */
 		pr_emerg("ftrace does not let go; the module stays in memory until the next boot\n");
 		__module_get(THIS_MODULE);
 		return 0;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMs of this host, which of them the module has seen before their first vCPU, and the
- * counting of their intercepts.
+ * The list of the VMs of this host. It records which of them the module has seen before
+ * their first vCPU, and holds the counters of each VM.
  *
- * KVM does not tell modules about its VMs. A direct call leads to vms_vcpu_precreate() when
- * KVM enters kvm_arch_vcpu_precreate(), and an ftrace callback runs when it enters
- * kvm_arch_destroy_vm(). A VM that gets its first vCPU is complete, so its destruction is
- * certain to follow, and no entry is left behind. A VM older than the module gets its
- * entry at its first intercept.
+ * KVM does not notify modules about its VMs. A direct call therefore leads to
+ * vms_vcpu_precreate() when KVM enters kvm_arch_vcpu_precreate(), and an ftrace callback
+ * runs when KVM enters kvm_arch_destroy_vm(). When the first vCPU of a VM is created, the
+ * creation of the VM has succeeded, so KVM will destroy the VM, and its entry is removed
+ * then. A VM older than the module gets its entry at its first intercept.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
