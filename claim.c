@@ -19,9 +19,13 @@
 
 struct claim claimed __ro_after_init = { .all = true };
 
-bool claim_for_vm(const struct kvm *kvm, unsigned int code)
+enum claim_who claim_for_vm(const struct kvm *kvm, unsigned int code)
 {
-	return code == DIAG_KVM_VIRTIO || vms_seen(kvm);
+	if (!claim_has(code))
+		return CLAIM_KVM;
+	if (code == DIAG_KVM_VIRTIO)
+		return CLAIM_MODULE;
+	return vms_seen(kvm) ? CLAIM_USERSPACE : CLAIM_KVM;
 }
 
 static int claim_parse(const char *list, unsigned long *codes, bool *all)

@@ -45,29 +45,28 @@ static __always_inline bool claim_has(unsigned int code)
 }
 
 /**
- * claim_for_vm - is this function code claimed for this VM?
+ * enum claim_who - who answers a function code for one VM
+ * @CLAIM_KVM: KVM's own handler
+ * @CLAIM_MODULE: the module handles it; 0x500 only
+ * @CLAIM_USERSPACE: the module forwards it to userspace
+ */
+enum claim_who {
+	CLAIM_KVM,
+	CLAIM_MODULE,
+	CLAIM_USERSPACE,
+};
+
+/**
+ * claim_for_vm - who answers this function code for this VM?
  * @kvm: a VM that cannot be destroyed during the call
- * @code: a function code for which claim_has() has returned true
+ * @code: the function code, 0 to 0xffff
  *
  * For a VM older than the module, at most 0x500 is claimed, because its guest may
  * already rely on KVM's own functions. For example, Linux probes 0x9c once, at boot, and
  * later issues it without an exception table. Does not sleep.
  *
- * Return: true if it is.
+ * Return: who answers.
  */
-bool claim_for_vm(const struct kvm *kvm, unsigned int code);
-
-/**
- * claim_for_vm_cached - is everything that "claim" contains claimed for this VM?
- * @kvm: a VM that cannot be destroyed during the call
- *
- * Reads only the cache of this CPU. Does not sleep.
- *
- * Return: true if it is; false if only claim_for_vm() can decide.
- */
-static inline bool claim_for_vm_cached(const struct kvm *kvm)
-{
-	return vms_seen_cached(kvm);
-}
+enum claim_who claim_for_vm(const struct kvm *kvm, unsigned int code);
 
 #endif /* KVM_S390_DIAG_CLAIM_H */

@@ -19,47 +19,18 @@
 /* KVM's own handler, at the address behind the call site of ftrace. */
 static int (*kvm_handler)(struct kvm_vcpu *vcpu) __ro_after_init;
 
-/*
- * Points to 0 if intercepts may take the fast path. Points to another value while KVM's
- * tracepoint is enabled, and always if the parameter "claim" does not contain 0x500.
- */
-static const atomic_t *slow_path __ro_after_init;
-
 void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu))
 {
-	static const atomic_t always = ATOMIC_INIT(1);
-	const atomic_t *kvm_traced = trace_kvm_enable_count();
-
 	kvm_handler = handler;
-	slow_path = claim_has(DIAG_KVM_VIRTIO) ? kvm_traced : &always;
+	trace_prepare();
 }
 
 /* In the event, r1 to r4 are 0, because the module has not read them. */
 static void account(struct kvm_vcpu *vcpu, unsigned int code, s64 result,
 		    enum diag_outcome outcome)
 {
-	vms_count(vcpu->kvm, outcome);
+	vms_count_slowpath(vcpu->kvm, outcome);
 	trace_kvm_s390_diag(vcpu, code, 0, 0, 0, 0, result, outcome);
-}
-
-/*
- * Only tail calls lead from diag_intercept() to KVM's handler; Kbuild checks this. Rare
- * cases are in functions of their own, which are tail-called as well, so that the fast
- * path needs no stack frame.
- */
-static noinline int leave_slowpath(struct kvm_vcpu *vcpu, unsigned int code,
-				   enum diag_outcome outcome)
-{
-	account(vcpu, code, 0, outcome);
-	return kvm_handler(vcpu);
-}
-
-static __always_inline int leave_to_kvm(struct kvm_vcpu *vcpu, unsigned int code,
-					enum diag_outcome outcome)
-{
-	if (trace_kvm_s390_diag_enabled() || unlikely(!vms_count_cached(vcpu->kvm, outcome)))
-		return leave_slowpath(vcpu, code, outcome);
-	return kvm_handler(vcpu);
 }
 
 /* kvm_stat reads these fields. They have the same values as without the module. */
@@ -86,55 +57,70 @@ static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 	}
 }
 
-/* Out of line, so that the fast path needs no stack frame. */
-static noinline int forward_slowpath(struct kvm_vcpu *vcpu, unsigned int code)
+/*
+ * Only tail calls lead from diag_intercept() to KVM's handler; Kbuild checks this. The
+ * slow path is a function of its own, which is tail-called as well, so that the fast path
+ * needs no stack frame.
+ */
+static noinline int dispatch_slowpath(struct kvm_vcpu *vcpu)
 {
-	account(vcpu, code, -EOPNOTSUPP, DIAG_OTHER_CODE);
-	return -EOPNOTSUPP;
+	enum diag_outcome outcome = DIAG_LEFT_TO_KVM;
+	unsigned int code = diag_function_code(vcpu);
+
+	if (unlikely(vcpu->arch.sie_block->gpsw.mask & PSW_MASK_PSTATE)) {
+		outcome = DIAG_PRIVILEGED;
+		goto kvm;
+	}
+	switch (claim_for_vm(vcpu->kvm, code)) {
+	case CLAIM_MODULE:
+		trace_kvm(vcpu, code);
+		vcpu->stat.instruction_diagnose_500++;
+		return virtio_ccw_notify_slowpath(vcpu);
+	case CLAIM_USERSPACE:
+		trace_kvm(vcpu, code);
+		count_for_kvm(&vcpu->stat, code);
+		account(vcpu, code, -EOPNOTSUPP, DIAG_OTHER_CODE);
+		return -EOPNOTSUPP;
+	case CLAIM_KVM:
+		break;
+	}
+kvm:
+	account(vcpu, code, 0, outcome);
+	return kvm_handler(vcpu);
 }
 
-static noinline int forward(struct kvm_vcpu *vcpu, unsigned int code)
+/* Called with preemption disabled, and enables it. */
+static noinline int forward(struct kvm_vcpu *vcpu, unsigned int code,
+			    struct diag_counters *counters)
 {
 	count_for_kvm(&vcpu->stat, code);
-	if (trace_kvm_s390_diag_enabled() ||
-	    unlikely(!vms_count_cached(vcpu->kvm, DIAG_OTHER_CODE)))
-		return forward_slowpath(vcpu, code);
+	vms_count(counters, DIAG_OTHER_CODE);
+	preempt_enable();
 	return -EOPNOTSUPP;
-}
-
-static __always_inline int handle_claimed(struct kvm_vcpu *vcpu, unsigned int code)
-{
-	if (code != DIAG_KVM_VIRTIO)
-		return forward(vcpu, code);
-
-	vcpu->stat.instruction_diagnose_500++;
-	return virtio_ccw_notify(vcpu);
-}
-
-static noinline int dispatch_slowpath(struct kvm_vcpu *vcpu, unsigned int code)
-{
-	if (!claim_for_vm(vcpu->kvm, code))
-		return leave_slowpath(vcpu, code, DIAG_LEFT_TO_KVM);
-	trace_kvm(vcpu, code);
-	return handle_claimed(vcpu, code);
 }
 
 int diag_intercept(struct kvm_vcpu *vcpu)
 {
 	const struct kvm_s390_sie_block *sie = vcpu->arch.sie_block;
-	unsigned int code;
+	/* B2 and D2. Linux uses no base register, so these 16 bits are the function code. */
+	unsigned int code = sie->ipb >> 16;
+	const struct vms_cache *cache;
 
 	if (unlikely(sie->gpsw.mask & PSW_MASK_PSTATE))
-		return leave_to_kvm(vcpu, diag_function_code(vcpu), DIAG_PRIVILEGED);
-
-	/* Linux uses no base register: B2 is 0, so these 16 bits are the function code. */
-	if (likely(sie->ipb >> 16 == DIAG_KVM_VIRTIO && !atomic_read(slow_path)))
-		return handle_claimed(vcpu, DIAG_KVM_VIRTIO);
-
-	code = diag_function_code(vcpu);
-	if (!claim_has(code))
-		return leave_to_kvm(vcpu, code, DIAG_LEFT_TO_KVM);
-	if (unlikely(atomic_read(slow_path) || !claim_for_vm_cached(vcpu->kvm)))
-		return dispatch_slowpath(vcpu, code);
-	return handle_claimed(vcpu, code);
+		return dispatch_slowpath(vcpu);
+	cache = get_cpu_ptr(vms_cache);
+	if (unlikely(code & 0xf000 || READ_ONCE(cache->kvm) != vcpu->kvm ||
+		     atomic_read(READ_ONCE(trace_listeners)))) {
+		put_cpu_ptr(vms_cache);
+		return dispatch_slowpath(vcpu);
+	}
+	if (likely(code == DIAG_KVM_VIRTIO)) {
+		vcpu->stat.instruction_diagnose_500++;
+		return virtio_ccw_notify(vcpu, cache->counters);
+	}
+	if (cache->seen && claim_has(code))
+		return forward(vcpu, code, cache->counters);
+	vms_count(cache->counters, DIAG_LEFT_TO_KVM);
+	put_cpu_ptr(vms_cache);
+	return kvm_handler(vcpu);
 }

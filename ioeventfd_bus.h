@@ -83,19 +83,22 @@ long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u
  * @queue: virtqueue number, all 64 bits as the guest passed them
  * @cookie: the index of the virtqueue's slot on KVM's notify bus. It is a hint from the
  *	guest; any value is allowed
+ * @searched: the bus was searched, because the cookie was not right
  *
  * Called with kvm->srcu held for reading. Inline, because nearly every notification
  * carries the right cookie.
  *
- * Return: the index of the slot whose ioeventfd was signalled (0 or more; equal to
- * @cookie only when the cookie was right), -EOPNOTSUPP when no ioeventfd accepts the
- * notification, -ENOMEM when the VM has lost its bus.
+ * Return: the index of the slot whose ioeventfd was signalled (0 or more; @cookie if the bus
+ * was not searched), -EOPNOTSUPP when no ioeventfd accepts the notification, -ENOMEM when
+ * the VM has lost its bus.
  */
-static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue, s64 cookie)
+static __always_inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue,
+						 s64 cookie, bool *searched)
 {
 	const struct kvm_io_bus *bus;
 	unsigned long count, i;
 
+	*searched = false;
 	bus = srcu_dereference(vcpu->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], &vcpu->kvm->srcu);
 	if (unlikely(!bus))
 		return -ENOMEM;
@@ -107,6 +110,7 @@ static inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 qu
 		if (likely(ioeventfd_slot_notify(vcpu, &bus->range[i], schid, &queue)))
 			return cookie;
 	}
+	*searched = true;
 	return ioeventfd_bus_search(vcpu, bus, schid, &queue);
 }
 

@@ -40,16 +40,44 @@ static struct notifier_block module_notifier = {
 	.notifier_call = match_module,
 };
 
-const atomic_t *trace_kvm_enable_count(void)
+/* The enable count of KVM's tracepoint. It is always 0 where KVM has no such tracepoint. */
+static const atomic_t *kvm_count;
+
+static bool enabled;
+
+const atomic_t *trace_listeners;
+
+static void set_listeners(void)
 {
-	static const atomic_t never = ATOMIC_INIT(0);
+	static const atomic_t one = ATOMIC_INIT(1);
+
+	WRITE_ONCE(trace_listeners, enabled ? &one : kvm_count);
+}
+
+int trace_enabled(void)
+{
+	enabled = true;
+	set_listeners();
+	return 0;
+}
+
+void trace_disabled(void)
+{
+	enabled = false;
+	set_listeners();
+}
+
+void trace_prepare(void)
+{
+	static const atomic_t zero = ATOMIC_INIT(0);
 
 	kvm_tracepoint = NULL;
 	if (!IS_MODULE(CONFIG_KVM))
 		for_each_kernel_tracepoint(match, NULL);
 	else if (!register_tracepoint_module_notifier(&module_notifier))
 		unregister_tracepoint_module_notifier(&module_notifier);
-	return kvm_tracepoint ? &((struct static_key *)&kvm_tracepoint->key)->enabled : &never;
+	kvm_count = kvm_tracepoint ? &((struct static_key *)&kvm_tracepoint->key)->enabled : &zero;
+	set_listeners();
 }
 
 /*

@@ -13,6 +13,10 @@
 
 #include "counters.h"
 
+/* The kernel calls these when it enables and disables the module's event. */
+int trace_enabled(void);
+void trace_disabled(void);
+
 /* Exports the values of the enum names in the print format to userspace. */
 TRACE_DEFINE_ENUM(DIAG_SERVED_COOKIE);
 TRACE_DEFINE_ENUM(DIAG_SERVED_SEARCH);
@@ -32,7 +36,7 @@ TRACE_DEFINE_ENUM(DIAG_PRIVILEGED);
  * when the DIAGNOSE goes to userspace. For a DIAGNOSE that KVM's own handler answers, the
  * result is 0, because KVM has not answered yet.
  */
-TRACE_EVENT(kvm_s390_diag,
+TRACE_EVENT_FN(kvm_s390_diag,
 	    TP_PROTO(const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode, u32 schid,
 		     u64 queue, s64 cookie, s64 result, enum diag_outcome outcome),
 	    TP_ARGS(vcpu, code, subcode, schid, queue, cookie, result, outcome),
@@ -74,22 +78,25 @@ TRACE_EVENT(kvm_s390_diag,
 				       { DIAG_OTHER_SUBCODE, "forwarded_other_subcode" },
 				       { DIAG_OTHER_CODE, "forwarded_other_code" },
 				       { DIAG_LEFT_TO_KVM, "left_to_kvm" },
-				       { DIAG_PRIVILEGED, "privileged" }))
+				       { DIAG_PRIVILEGED, "privileged" })),
+
+	    trace_enabled, trace_disabled
 );
 
-/**
- * trace_kvm_enable_count - find the enable count of KVM's tracepoint
- *
- * The count belongs to the static key of the tracepoint. It is not 0 while the
- * tracepoint is enabled. trace_kvm() must then be called for each claimed DIAGNOSE. If
- * this KVM has no such tracepoint, the count is always 0. A static branch cannot be
+/*
+ * A word that is 0 while neither the module's event nor KVM's event for DIAGNOSE is enabled. The
+ * fast path reads it once, and fires no event. The word is the enable count of the static key
+ * of KVM's tracepoint, unless the module's event is enabled. A static branch cannot be
  * used: it refers to the key by its symbol, which KVM does not export.
+ */
+extern const atomic_t *trace_listeners __attribute__((visibility("hidden")));
+
+/**
+ * trace_prepare - find KVM's tracepoint, and set trace_listeners
  *
  * May sleep.
- *
- * Return: the address of the count.
  */
-const atomic_t *trace_kvm_enable_count(void);
+void trace_prepare(void);
 
 /**
  * trace_kvm - fire KVM's tracepoint kvm_s390_handle_diag, if it is enabled

@@ -26,50 +26,64 @@ struct notification {
 	s64 cookie;
 };
 
-static __always_inline void account(struct kvm_vcpu *vcpu, const struct notification *n,
-				    s64 result, enum diag_outcome outcome)
+static __always_inline struct notification read_notification(const struct kvm_vcpu *vcpu)
 {
-	vms_count(vcpu->kvm, outcome);
-	trace_kvm_s390_diag(vcpu, DIAG_KVM_VIRTIO, n->subcode, n->schid, n->queue, n->cookie,
-			    result, outcome);
-}
-
-static __always_inline int forward_as(struct kvm_vcpu *vcpu, const struct notification *n,
-				      enum diag_outcome outcome)
-{
-	account(vcpu, n, -EOPNOTSUPP, outcome);
-	return -EOPNOTSUPP;
-}
-
-static __always_inline int complete_as(struct kvm_vcpu *vcpu, const struct notification *n,
-				       s64 r2, enum diag_outcome outcome)
-{
-	WRITE_ONCE(vcpu->run->s.regs.gprs[2], r2);
-	account(vcpu, n, r2, outcome);
-	return 0;
-}
-
-int virtio_ccw_notify(struct kvm_vcpu *vcpu)
-{
-	const struct notification n = {
+	return (struct notification){
 		.subcode = diag_gpr(vcpu, 1),
 		.schid = diag_gpr(vcpu, 2),
 		.queue = diag_gpr(vcpu, 3),
 		.cookie = diag_gpr(vcpu, 4),
 	};
-	s64 slot;
+}
 
-	if (n.subcode != KVM_S390_VIRTIO_CCW_NOTIFY)
-		return forward_as(vcpu, &n, DIAG_OTHER_SUBCODE);
+/* Returns the outcome. If it completes the DIAGNOSE, sets @r2 to the value for register 2. */
+static __always_inline enum diag_outcome serve(struct kvm_vcpu *vcpu,
+					       const struct notification *n, s64 *r2)
+{
+	bool searched;
+
+	*r2 = -EOPNOTSUPP;
+	if (n->subcode != KVM_S390_VIRTIO_CCW_NOTIFY)
+		return DIAG_OTHER_SUBCODE;
 	if (!vcpu->kvm->arch.css_support)
-		return forward_as(vcpu, &n, DIAG_NO_CSS);
+		return DIAG_NO_CSS;
 
-	slot = ioeventfd_bus_notify(vcpu, n.schid, n.queue, n.cookie);
-	if (likely(slot == n.cookie) && slot >= 0)
-		return complete_as(vcpu, &n, slot, DIAG_SERVED_COOKIE);
-	if (slot >= 0)
-		return complete_as(vcpu, &n, slot, DIAG_SERVED_SEARCH);
-	if (slot == -EOPNOTSUPP)
-		return forward_as(vcpu, &n, DIAG_NO_DEVICE);
-	return complete_as(vcpu, &n, slot, DIAG_BUS_GONE);
+	*r2 = ioeventfd_bus_notify(vcpu, n->schid, n->queue, n->cookie, &searched);
+	if (searched)
+		return *r2 < 0 ? DIAG_NO_DEVICE : DIAG_SERVED_SEARCH;
+	return unlikely(*r2 == -ENOMEM) ? DIAG_BUS_GONE : DIAG_SERVED_COOKIE;
+}
+
+static __always_inline int answer(struct kvm_run *run, s64 r2, enum diag_outcome outcome)
+{
+	if (outcome > DIAG_BUS_GONE)
+		return -EOPNOTSUPP;
+	WRITE_ONCE(run->s.regs.gprs[2], r2);
+	return 0;
+}
+
+int virtio_ccw_notify(struct kvm_vcpu *vcpu, struct diag_counters *counters)
+{
+	const struct notification n = read_notification(vcpu);
+	struct kvm_run *run = vcpu->run;
+	enum diag_outcome outcome;
+	s64 r2;
+
+	outcome = serve(vcpu, &n, &r2);
+	vms_count(counters, outcome);
+	preempt_enable();
+	return answer(run, r2, outcome);
+}
+
+int virtio_ccw_notify_slowpath(struct kvm_vcpu *vcpu)
+{
+	const struct notification n = read_notification(vcpu);
+	enum diag_outcome outcome;
+	s64 r2;
+
+	outcome = serve(vcpu, &n, &r2);
+	vms_count_slowpath(vcpu->kvm, outcome);
+	trace_kvm_s390_diag(vcpu, DIAG_KVM_VIRTIO, n.subcode, n.schid, n.queue, n.cookie, r2,
+			    outcome);
+	return answer(vcpu->run, r2, outcome);
 }

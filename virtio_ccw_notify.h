@@ -9,6 +9,8 @@
 #include <linux/kvm_host.h>
 #include <linux/types.h>
 
+#include "counters.h"
+
 /* The function code of KVM's hypercalls. KVM has no name for it. */
 #define DIAG_KVM_VIRTIO		0x500
 
@@ -31,19 +33,32 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
 /**
  * virtio_ccw_notify - handle function code 0x500
  * @vcpu: the vCPU that was intercepted, not in problem state
+ * @counters: the counters of its VM on this CPU
  *
  * Reads the subcode from r1 (64 bits). For subcode 3, reads the
  * subchannel-identification word from r2 (its low 32 bits), the virtqueue number
- * from r3 and the cookie from r4. If it completes the DIAGNOSE, it writes the right
- * cookie or a negative error to r2 (virtio 1.x, "Guest->Host Notification" of the
- * channel I/O transport). It writes no other register.
+ * from r3 and the cookie from r4. On completion r2 holds the right cookie or a
+ * negative error (virtio 1.x, "Guest->Host Notification" of the channel I/O
+ * transport). No other register is written.
  *
- * Counts the outcome, and fires the module's trace event. Called on the thread that
- * runs @vcpu, with kvm->srcu held for reading.
+ * Counts the outcome. Called on the thread that runs @vcpu, with kvm->srcu held
+ * for reading and preemption disabled. Enables preemption. One section without preemption
+ * covers the cache of the VM and its counters, because each section costs instructions.
  *
  * Return: 0 when the DIAGNOSE is complete, -EOPNOTSUPP when userspace has to
  * complete it.
  */
-int virtio_ccw_notify(struct kvm_vcpu *vcpu);
+int virtio_ccw_notify(struct kvm_vcpu *vcpu, struct diag_counters *counters);
+
+/**
+ * virtio_ccw_notify_slowpath - the same for a VM that this CPU may not have cached
+ * @vcpu: the vCPU that was intercepted, not in problem state
+ *
+ * Counts the outcome and fires the module's trace event. Called on the thread that runs
+ * @vcpu, with kvm->srcu held for reading.
+ *
+ * Return: as virtio_ccw_notify().
+ */
+int virtio_ccw_notify_slowpath(struct kvm_vcpu *vcpu);
 
 #endif /* KVM_S390_DIAG_VIRTIO_CCW_NOTIFY_H */

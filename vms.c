@@ -54,6 +54,8 @@ static DECLARE_RWSEM(adding);
 /* KVM's own kvm_arch_vcpu_precreate(), at the address that follows the call site of ftrace. */
 static int (*kvm_precreate)(struct kvm *kvm, unsigned int id);
 
+static bool caching;
+
 /* Called under vms_lock or RCU. An entry lives until its VM is destroyed. */
 static struct diag_vm *find(const struct kvm *kvm)
 {
@@ -197,13 +199,12 @@ void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome)
 	rcu_read_lock();
 	vm = find_or_add(kvm);
 	counters = this_cpu_ptr(vm ? vm->tally->counters : diag_unattributed);
-	if (vm) {
+	if (vm && caching) {
 		cache->counters = counters;
 		cache->seen = vm->seen;
 		WRITE_ONCE(cache->kvm, kvm);
 	}
-	/* As in vms_count_cached(). */
-	data_race(counters->of[outcome]++);
+	vms_count(counters, outcome);
 	rcu_read_unlock();
 	preempt_enable();
 }
@@ -252,6 +253,7 @@ int vms_start(const struct vms_hooks *hooks)
 	if (!vms_cache)
 		return -ENOMEM;
 	kvm_precreate = hooks->vcpu_precreate;
+	caching = hooks->cache;
 	rc = ftrace_set_filter_ip(&destroy_ops, hooks->destroy_vm, 0, 1);
 	if (!rc)
 		rc = register_ftrace_function(&destroy_ops);

@@ -20,10 +20,12 @@
  *	the VM can run any more
  * @vcpu_precreate: KVM's own kvm_arch_vcpu_precreate(), as an address that ftrace does not
  *	redirect
+ * @cache: cache VMs. False if the module does not handle 0x500
  */
 struct vms_hooks {
 	unsigned long destroy_vm;
 	int (*vcpu_precreate)(struct kvm *kvm, unsigned int id);
+	bool cache;
 };
 
 /**
@@ -75,8 +77,8 @@ int vms_stop(void);
 
 /**
  * struct vms_cache - the VM of the last intercept on a CPU
- * @kvm: the VM, or NULL. Only the CPU itself, with preemption disabled, writes a
- *	value other than NULL. The destruction of a VM clears every @kvm that points
+ * @kvm: the VM, or NULL. The module handles 0x500 of a VM that is cached. Only the CPU
+ *	itself, with preemption disabled, writes a value other than NULL. The destruction of a VM clears every @kvm that points
  *	to it, so a later VM at the same address is never mistaken for it
  * @counters: the counters of @kvm on this CPU; valid while @kvm is not NULL
  * @seen: the module was attached before @kvm had a vCPU; valid likewise
@@ -102,26 +104,6 @@ extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden"))
 bool vms_seen(const struct kvm *kvm);
 
 /**
- * vms_seen_cached - is this VM in the cache of this CPU, and was it seen?
- * @kvm: a VM that cannot be destroyed during the call
- *
- * Does not sleep.
- *
- * Return: true if so; false if only vms_seen() can decide.
- */
-static inline bool vms_seen_cached(const struct kvm *kvm)
-{
-	const struct vms_cache *cache;
-	bool seen;
-
-	preempt_disable();
-	cache = this_cpu_ptr(vms_cache);
-	seen = READ_ONCE(cache->kvm) == kvm && cache->seen;
-	preempt_enable();
-	return seen;
-}
-
-/**
  * vms_count_slowpath - count one intercept of any VM, and cache the VM
  * @kvm: a VM that cannot be destroyed during the call
  * @outcome: the outcome of the intercept
@@ -131,43 +113,18 @@ static inline bool vms_seen_cached(const struct kvm *kvm)
 void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome);
 
 /**
- * vms_count_cached - count one intercept of the VM that this CPU has cached
- * @kvm: a VM that cannot be destroyed during the call
+ * vms_count - count one intercept
+ * @counters: the counters of a VM on this CPU
  * @outcome: the outcome of the intercept
  *
- * Called from thread context only. Does not sleep. Uses a plain addition, because
+ * Called from thread context only, with preemption disabled. Uses a plain addition, because
  * this_cpu_inc() is a compare-and-swap loop on z10. Debian's kernels are built for z10,
  * the oldest machine generation that Linux 6.1 supports.
- *
- * Return: false when @kvm is not cached, and nothing was counted.
  */
-static inline bool vms_count_cached(const struct kvm *kvm, enum diag_outcome outcome)
+static __always_inline void vms_count(struct diag_counters *counters, enum diag_outcome outcome)
 {
-	struct vms_cache *cache;
-	bool cached;
-
-	preempt_disable();
-	cache = this_cpu_ptr(vms_cache);
-	cached = likely(READ_ONCE(cache->kvm) == kvm);
-	if (cached) {
-		/* Other CPUs read this counter at any time, and never write it. */
-		data_race(cache->counters->of[outcome]++);
-	}
-	preempt_enable();
-	return cached;
-}
-
-/**
- * vms_count - count one intercept
- * @kvm: a VM that cannot be destroyed during the call
- * @outcome: the outcome of the intercept
- *
- * Called from thread context only. Does not sleep.
- */
-static inline void vms_count(const struct kvm *kvm, enum diag_outcome outcome)
-{
-	if (unlikely(!vms_count_cached(kvm, outcome)))
-		vms_count_slowpath(kvm, outcome);
+	/* Other CPUs read this counter at any time, and never write it. */
+	data_race(counters->of[outcome]++);
 }
 
 #endif /* KVM_S390_DIAG_VMS_H */

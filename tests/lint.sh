@@ -57,12 +57,10 @@ checkpatch()
 			}'
 }
 
-# compat.h compares versions; trace events have a syntax of their own; userspace has its
-# own integer types.
+# Trace events have a syntax of their own; userspace has its own integer types.
 for file in $kernel_c $userspace_c; do
 	case $file in
-	compat.h) ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
-	trace.h) ignore=OPEN_ENDED_LINE,EMBEDDED_FILENAME ;;
+	trace.h) ignore=OPEN_ENDED_LINE,EMBEDDED_FILENAME,PARENTHESIS_ALIGNMENT ;;
 	tests/selftests/modules/*) ignore=NONE ;;
 	tests/tailjump/kernel.h) ignore=PREFER_DEFINED_ATTRIBUTE_MACRO ;;
 	# VOLATILE: memory that a guest or a signal handler writes to.

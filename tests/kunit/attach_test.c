@@ -84,6 +84,7 @@ int test_start_vms(void)
 	const struct vms_hooks hooks = {
 		.destroy_vm = (unsigned long)vm_dies,
 		.vcpu_precreate = (void *)test_symbol("kvm_arch_vcpu_precreate"),
+		.cache = true,
 	};
 
 	return vms_start(&hooks);

@@ -136,7 +136,7 @@ static void each_outcome_has_its_line(struct kunit *test)
 
 	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
 		for (i = 0; i <= outcome; i++)
-			vms_count(vm->kvm, outcome);
+			test_count(vm->kvm, outcome);
 	KUNIT_EXPECT_STREQ(test, file_text(test, "total"), expected);
 	KUNIT_EXPECT_STREQ(test, file_text(test, "100-7"), expected);
 }
@@ -147,20 +147,20 @@ static void each_vm_has_its_own(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 30; i++)
-		vms_count(i % 3 ? b->kvm : a->kvm, DIAG_SERVED_COOKIE);
+		test_count(i % 3 ? b->kvm : a->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 10);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-8"), 20);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 30);
 	KUNIT_EXPECT_TRUE(test, vms_seen(a->kvm));
-	KUNIT_EXPECT_TRUE(test, vms_seen_cached(b->kvm));
+	KUNIT_EXPECT_TRUE(test, test_cached(b->kvm));
 }
 
 static void file_goes_with_the_vm(struct kunit *test)
 {
 	struct test_vm *vm = vm_with_file(test, "100-7"), *other = vm_with_file(test, "100-8");
 
-	vms_count(vm->kvm, DIAG_NO_DEVICE);
-	vms_count(other->kvm, DIAG_NO_DEVICE);
+	test_count(vm->kvm, DIAG_NO_DEVICE);
+	test_count(other->kvm, DIAG_NO_DEVICE);
 	destroy(vm);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", false));
 	KUNIT_EXPECT_TRUE(test, file_exists("100-8"));
@@ -176,14 +176,14 @@ static void address_used_again(struct kunit *test)
 
 	for_each_online_cpu(cpu) {
 		set_cpus_allowed_ptr(current, cpumask_of(cpu));
-		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
-		KUNIT_EXPECT_TRUE(test, vms_seen_cached(vm->kvm));
+		test_count(vm->kvm, DIAG_SERVED_COOKIE);
+		KUNIT_EXPECT_TRUE(test, test_cached(vm->kvm));
 	}
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), cpus);
 	destroy(vm);
 	for_each_online_cpu(cpu) {
 		set_cpus_allowed_ptr(current, cpumask_of(cpu));
-		KUNIT_EXPECT_FALSE(test, vms_seen_cached(vm->kvm));
+		KUNIT_EXPECT_FALSE(test, test_cached(vm->kvm));
 		KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 	}
 
@@ -191,8 +191,8 @@ static void address_used_again(struct kunit *test)
 	test_see(vm);
 	for_each_online_cpu(cpu) {
 		set_cpus_allowed_ptr(current, cpumask_of(cpu));
-		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
-		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+		test_count(vm->kvm, DIAG_SERVED_COOKIE);
+		test_count(vm->kvm, DIAG_SERVED_COOKIE);
 	}
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-9", true));
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-9"), 2 * cpus);
@@ -218,8 +218,8 @@ static void many_vms(struct kunit *test)
 	for (i = 0; i < vms; i++) {
 		vm.kvm = room + i * 64;
 		KUNIT_EXPECT_TRUE(test, vms_seen(vm.kvm));
-		vms_count(vm.kvm, DIAG_SERVED_COOKIE);
-		KUNIT_EXPECT_TRUE(test, vms_seen_cached(vm.kvm));
+		test_count(vm.kvm, DIAG_SERVED_COOKIE);
+		KUNIT_EXPECT_TRUE(test, test_cached(vm.kvm));
 	}
 	for_each_possible_cpu(i)
 		KUNIT_EXPECT_EQ(test, per_cpu_ptr(diag_unattributed, i)->of[DIAG_SERVED_COOKIE], 0);
@@ -238,11 +238,11 @@ static void older_vm_gets_its_file_with_the_first_intercept(struct kunit *test)
 
 	give_name(test, vm, "100-7");
 	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
-	vms_count(vm->kvm, DIAG_LEFT_TO_KVM);
+	test_count(vm->kvm, DIAG_LEFT_TO_KVM);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
-	KUNIT_EXPECT_FALSE(test, vms_seen_cached(vm->kvm));
+	KUNIT_EXPECT_FALSE(test, test_cached(vm->kvm));
 }
 
 /* KVM leaves an error pointer if it cannot create the VM's directory. */
@@ -252,8 +252,8 @@ static void vm_without_name_is_counted(struct kunit *test)
 
 	vm->kvm->debugfs_dentry = ERR_PTR(-ENOENT);
 	test_see(vm);
-	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
-	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 	/* When this file exists, the work items for that VM have run. */
 	vm_with_file(test, "100-7");
@@ -268,7 +268,7 @@ static void name_used_again_at_once(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+		test_count(vm->kvm, DIAG_SERVED_COOKIE);
 		destroy(vm);
 		give_name(test, next, "100-7");
 		test_see(next);
@@ -277,7 +277,7 @@ static void name_used_again_at_once(struct kunit *test)
 	/* Work items run in order: when this file exists, those queued before have run. */
 	vm_with_file(test, "100-8");
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 0);
-	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 101);
 }
@@ -287,12 +287,12 @@ static void name_used_again_too_early(struct kunit *test)
 {
 	struct test_vm *vm = vm_with_file(test, "100-7"), *next = test_vm_create(test);
 
-	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
 	debugfs_remove(vm->kvm->debugfs_dentry);
 	give_name(test, next, "100-7");
 	test_see(next);
-	vms_count(next->kvm, DIAG_NO_CSS);
-	vms_count(next->kvm, DIAG_NO_CSS);
+	test_count(next->kvm, DIAG_NO_CSS);
+	test_count(next->kvm, DIAG_NO_CSS);
 	vm_with_file(test, "100-8");
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	test_vm_dies(vm);
@@ -320,9 +320,9 @@ static void name_used_again_by_several(struct kunit *test)
 	struct test_vm *third_a = vm_that_waits(test, second_a, "100-7");
 	struct test_vm *second_b = vm_that_waits(test, b, "100-8");
 
-	vms_count(third_a->kvm, DIAG_NO_CSS);
-	vms_count(second_b->kvm, DIAG_NO_CSS);
-	vms_count(second_b->kvm, DIAG_NO_CSS);
+	test_count(third_a->kvm, DIAG_NO_CSS);
+	test_count(second_b->kvm, DIAG_NO_CSS);
+	test_count(second_b->kvm, DIAG_NO_CSS);
 	/* Each name goes to a VM that waits for this name. */
 	test_vm_dies(b);
 	vm_with_file(test, "100-9");
@@ -364,13 +364,13 @@ static void counted_without_memory(struct kunit *test)
 		snprintf(name, sizeof(name), "100-%d", nth);
 		give_name(test, vm, name);
 		current->fail_nth = nth;
-		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+		test_count(vm->kvm, DIAG_SERVED_COOKIE);
 		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
 		current->fail_nth = 0;
 		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2 - 1);
 		KUNIT_EXPECT_FALSE(test, file_exists(name));
 
-		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+		test_count(vm->kvm, DIAG_SERVED_COOKIE);
 		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2);
 		KUNIT_EXPECT_TRUE(test, file_becomes(name, true));
 		KUNIT_EXPECT_EQ(test, file_sum(test, name), 1);
@@ -396,7 +396,7 @@ static void unseen_without_memory(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
 		current->fail_nth = 0;
 		KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
-		vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+		test_count(vm->kvm, DIAG_SERVED_COOKIE);
 		KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 		KUNIT_EXPECT_TRUE(test, file_becomes(name, true));
 	}
@@ -406,7 +406,7 @@ static void files_go_with_the_module(struct kunit *test)
 {
 	struct test_vm *vm = vm_with_file(test, "100-7");
 
-	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
 	test_stop();
 	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
 	KUNIT_EXPECT_FALSE(test, file_exists("total"));
@@ -426,7 +426,7 @@ static void no_folder_of_kvm_no_files(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_start(), 0);
 	kvm_dir = debugfs_create_dir("kvm", NULL);
 	give_name(test, vm, "100-7");
-	vms_count(vm->kvm, DIAG_SERVED_COOKIE);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
 	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
 	test_vm_dies(vm);
 	test_stop();

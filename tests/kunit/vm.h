@@ -103,6 +103,29 @@ int test_destroy_start(void);
 void test_destroy_stop(void);
 void test_vm_destroy(struct test_vm *vm);
 
+/* Is this a VM that was seen, and that this CPU has cached? */
+static inline bool test_cached(const struct kvm *kvm)
+{
+	const struct vms_cache *cache = get_cpu_ptr(vms_cache);
+	bool cached = cache->kvm == kvm && cache->seen;
+
+	put_cpu_ptr(vms_cache);
+	return cached;
+}
+
+/* Counts an intercept on the fast path if the VM is cached, otherwise on the slow path. */
+static inline void test_count(const struct kvm *kvm, enum diag_outcome outcome)
+{
+	const struct vms_cache *cache = get_cpu_ptr(vms_cache);
+	bool cached = cache->kvm == kvm;
+
+	if (cached)
+		vms_count(cache->counters, outcome);
+	put_cpu_ptr(vms_cache);
+	if (!cached)
+		vms_count_slowpath(kvm, outcome);
+}
+
 /* Attach and detach as insmod and rmmod do. test_claim() changes the default, claim=all. */
 void test_claim(const char *list);
 int test_attach(void);

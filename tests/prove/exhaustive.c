@@ -205,11 +205,13 @@ static long the_one_that_accepts(void)
  */
 static void notify(long one, bool in_order)
 {
+	bool searched;
 	long rc;
 
 	notifications++;
 	signals = 0;
-	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie);
+	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, &searched);
+	prove(searched || rc == cookie, "without a search, the cookie is returned");
 	if (rc == one && one >= 0) {
 		prove(signals == 1 && signalled == one, "the one that accepts is signalled once");
 		if (!in_order && cookie == -1)
@@ -367,10 +369,13 @@ static void buses_out_of_order(int slots)
 
 static void no_bus(void)
 {
+	bool searched;
+
 	vm.buses[KVM_VIRTIO_CCW_NOTIFY_BUS] = NULL;
 	signals = 0;
 	for (cookie = -1; cookie <= 1; cookie++)
-		prove(ioeventfd_bus_notify(&vcpu, 1, 0, cookie) == -ENOMEM && !signals,
+		prove(ioeventfd_bus_notify(&vcpu, 1, 0, cookie, &searched) == -ENOMEM &&
+		      !searched && !signals,
 		      "without bus, -ENOMEM is returned and nothing is signalled");
 	vm.buses[KVM_VIRTIO_CCW_NOTIFY_BUS] = bus;
 }

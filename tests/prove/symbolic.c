@@ -74,18 +74,20 @@ static long any_bus(void)
 int main(void)
 {
 	u64 cookie = nondet_u64();
+	bool searched;
 	long one, rc;
 
 	schid = nondet_u32();
 	queue = nondet_u64();
 
-	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie);
-	prove(rc == -ENOMEM && !offers,
+	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, &searched);
+	prove(rc == -ENOMEM && !searched && !offers,
 	      "without bus, -ENOMEM is returned and nothing is signalled");
 
 	vm.buses[KVM_VIRTIO_CCW_NOTIFY_BUS] = &bus;
 	one = any_bus();
-	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie);
+	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, &searched);
+	prove(searched || rc == (long)cookie, "without a search, the cookie is returned");
 	prove(one < 0 || (signals == 1 && signalled == one),
 	      "the one that accepts is signalled once");
 	prove(one >= 0 || signals == 0, "where none accepts, nothing is signalled");
