@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# kvm-s390-diag: "make help" lists what there is to make.
+# kvm-s390-diag: "make help" lists the targets.
 
 # On an s390 machine the module is built for the running kernel. On other machines it
-# is cross compiled for the stock kernel of a host of the lab.
+# is cross-compiled for the stock kernel of one of the lab's emulated hosts.
 KERNEL ?= 6.1
 MINUTES ?= 60
 ifeq ($(shell uname -m),s390x)

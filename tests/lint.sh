@@ -70,7 +70,7 @@ for file in $kernel_c $userspace_c; do
 	result "checkpatch --strict: $file" "$(checkpatch --ignore "$ignore" "$file")"
 done
 
-# It prints how many entries it has seen only where it writes them.
+# kernel-doc -man writes a page with .TH for each entry that it has seen.
 for file in $(grep -l '^/\*\*' $kernel_c); do
 	perl "$source/scripts/kernel-doc" -man "$file" > "$work/man" 2> "$work/doc"
 	status=$?
@@ -91,7 +91,7 @@ built=$(for file in $SOURCES; do
 	esac
 done)
 
-# complaints WHAT LOG: each source must have come to the tool, which must have no complaint.
+# complaints WHAT LOG: the tool must have read each source, and must have no complaint.
 complaints()
 {
 	for name in $built; do

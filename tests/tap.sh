@@ -11,7 +11,7 @@ tap_begin()
 }
 tap_begin
 
-# result NAME OUTPUT: passed where there is no output.
+# result NAME OUTPUT: passes if OUTPUT is empty.
 result()
 {
 	tap_tests=$((tap_tests + 1))
@@ -24,7 +24,7 @@ result()
 	fi
 }
 
-# same NAME EXPECTED GOT
+# same NAME EXPECTED GOT: passes if both texts are equal.
 same()
 {
 	if [ "$2" = "$3" ]; then
@@ -37,7 +37,7 @@ $3"
 	fi
 }
 
-# succeeds NAME COMMAND...: passed where the command ends with 0.
+# succeeds NAME COMMAND...: passes if the command ends with exit status 0.
 succeeds()
 {
 	name=$1

@@ -121,10 +121,10 @@ void test_detach(void)
 }
 
 /*
- * QEMU drops its translation of an instruction before the store that changes the
- * instruction. Between the two, another CPU can translate the old instruction again,
- * and both CPUs go on to use that translation. Storing the same bytes once more drops
- * it. With one CPU this cannot happen.
+ * When a store changes an instruction, QEMU drops its translation of the instruction
+ * before it stores. In between, another CPU can translate the old instruction again, and
+ * then both CPUs use that translation. A second store of the same bytes drops it. With one
+ * CPU this cannot happen.
  */
 static void settle(void)
 {
@@ -305,7 +305,7 @@ static bool exists(struct dentry *parent, const char *name)
 	return entry;
 }
 
-/* Waits until the module's folder has the file, or does not: work items change it. */
+/* Waits until the file exists in the module's folder, or is gone: work items do that. */
 static bool file_becomes(struct dentry *kvm_dir, const char *name, bool there)
 {
 	struct dentry *folder = debugfs_lookup("kvm-s390-diag", kvm_dir);

@@ -124,8 +124,8 @@ def boot(folder, files, commands, console_file, cpus=1, icount=False, parameters
     return console, ended
 
 
-# A report of KCSAN, up to its closing line. In strict mode the kernel's own code has races
-# that it accepts, such as a clock that SRCU reads again after a change.
+# A report of KCSAN, up to its closing line. In strict mode KCSAN also reports races that the
+# kernel accepts in its own code, for example on a clock that SRCU reads again after a change.
 KCSAN_REPORT = re.compile(r"^.*BUG: KCSAN: (?:.*\n)*?=+$", re.M)
 # A function of the module, of KVM or of its ioeventfds, in the stacks of a report.
 CONCERNED = re.compile(r"\[kvm_s390_diag_test\]|^ \w*(?:kvm|ioeventfd)\w*\+0x", re.M)

@@ -179,7 +179,7 @@ static bool compare(struct kunit *test, struct test_vm *vm, const u64 *gprs, boo
 	if (mixed && ours.rc != kvms.rc) {
 		struct kvm_io_range *slot;
 
-		/* Only this must hold: no wrong device is signalled, or userspace gets it. */
+		/* The module may forward here. If it does not, it must signal the right device. */
 		tally->more_found++;
 		if (ours.rc == -EOPNOTSUPP)
 			return !memcmp(ours.gprs, gprs, sizeof(ours.gprs));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who answers a DIAGNOSE: the module, userspace or KVM. */
+/* Tests which component answers a DIAGNOSE: the module, userspace or KVM. */
 #include "include_source.h"
 
 #include "diag.c"
 
 #include "vm.h"
 
-/* Stands in for KVM's handler where nothing is attached. */
+/* Stands in for KVM's handler while the module is not attached. */
 static unsigned int left_to_kvm;
 
 static int stub_handler(struct kvm_vcpu *vcpu)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs only the cases that the module's parameters name. KUnit's own filter_glob leaves the
- * suites of modules alone on 6.1. The kernel must be booted with kunit.enable=0, because
+ * Runs only the cases that the module's parameters name. On 6.1, KUnit's own filter_glob has
+ * no effect on the suites of modules. The kernel must be booted with kunit.enable=0, because
  * KUnit otherwise runs all suites before the module's parameters are parsed.
  */
 #include <linux/glob.h>

@@ -52,15 +52,15 @@ struct notifier {
 	struct test_vm vm;	/* has a vCPU of its own, and shares the rest */
 	struct task_struct *task;
 	u64 completed, forwarded, wrong;
-	/* Notifications of queues that come and go: completed, forwarded. */
+	/* Notifications of queues 1 and 3: completed, forwarded. */
 	u64 there, gone;
 };
 
 /*
- * Queues 0 and 2 are always registered, 1 and 3 come and go, 4 is never registered. The
- * threads of this test mark a quiescent state for RCU-tasks, as a vCPU does when it leaves
- * KVM: cond_resched() alone does nothing on a kernel with preemption, and detaching would
- * wait for ever.
+ * Queues 0 and 2 are always registered. Queues 1 and 3 are registered and unregistered again
+ * and again. Queue 4 is never registered. The threads of this test mark a quiescent state
+ * for RCU-tasks, as a vCPU does when it leaves KVM. Otherwise detaching would wait for ever,
+ * because cond_resched() alone does nothing on a kernel with preemption.
  */
 static int notifier_thread(void *arg)
 {

@@ -206,7 +206,7 @@ static void event_prints_what_was_done(struct kunit *test)
 	if (!c->older)
 		test_see(vm);
 	KUNIT_EXPECT_EQ(test, trace_set_clr_event("kvm_s390_diag", NULL, 1), 0);
-	/* Opening the file so clears the trace. */
+	/* Opening the file with this flag clears the trace. */
 	file = filp_open(TRACE, O_WRONLY | O_TRUNC, 0);
 	if (!IS_ERR(file))
 		filp_close(file, NULL);
@@ -257,7 +257,7 @@ static void kvms_event_is_fired_once(struct kunit *test)
 	tracepoint_synchronize_unregister();
 }
 
-/* If 0x500 is not claimed, it takes the slow path to KVM's handler, which fires the event. */
+/* Without 0x500 in "claim", it takes the slow path to KVM's handler, which fires the event. */
 static void kvms_event_where_0x500_is_not_claimed(struct kunit *test)
 {
 	static const struct trace_case left = {

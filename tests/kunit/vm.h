@@ -82,7 +82,7 @@ void test_set_insn(struct test_vm *vm, u8 b2, u16 d2);
 /* Calls a handler as KVM does, with kvm->srcu held. */
 int test_call(struct test_vm *vm, int (*handler)(struct kvm_vcpu *vcpu));
 
-/* Return the module's count of one outcome, and of all. The counters must exist. */
+/* Return the module's count of one outcome, and of all outcomes. The counters must exist. */
 u64 test_counted(enum diag_outcome outcome);
 u64 test_counted_all(void);
 

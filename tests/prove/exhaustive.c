@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * exhaustive SLOTS: calls ioeventfd_bus_notify() for every bus of up to SLOTS slots
- * within the limits below, with every notification and every cookie around the bus.
- * See tests/prove/run.
+ * within the limits below, with every notification, and with cookies inside and outside
+ * of the bus. See tests/prove/run.
  *
  * KVM's rules are those of virt/kvm/kvm_main.c and virt/kvm/eventfd.c.
  * AddressSanitizer ends the program at an access outside of the bus.
@@ -309,7 +309,7 @@ static void enumerate(int missing, const struct kinds *kinds, u32 last, bool ord
 		for (const int *len = kinds->lengths; *len >= 0; len++) {
 			struct device device = { .addr = addr, .len = *len, .wildcard = true };
 
-			/* Only one of the other lengths is tried, and never accepts. */
+			/* A device of another length never accepts: one queue is enough. */
 			if (*len && *len != NOTIFY_LEN) {
 				device.wildcard = false;
 				device.datamatch = bus->dev_count;

@@ -94,7 +94,7 @@ int main(void)
 	prove(rc == one, "the index of the one that accepts is returned, or -EOPNOTSUPP");
 
 #ifdef COVER
-	/* Each of these is possible, so that none of the above holds for want of a bus. */
+	/* Each case must be possible. Otherwise the above could hold for want of a bus. */
 	__CPROVER_cover(one >= 0 && one == (s64)cookie && offers == 1);
 	__CPROVER_cover(one == PROVE_SLOTS - 1 && offers == PROVE_SLOTS);
 	__CPROVER_cover(one >= 0 && one == (s64)queue && cookie == ~0ULL && offers == 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Code like that of diag.c, to test the tail-jump check with. Each variant is a macro
+ * Code like that of diag.c, for tests of the tail-jump check. Each variant is a macro
  * that tests/tailjump/run defines.
  */
 #include "kernel.h"
@@ -29,7 +29,7 @@ yes:
 	return 1;
 }
 
-/* A function of its own that tail-calls the handler. */
+/* A separate function that tail-calls the handler. */
 static noinline __maybe_unused int enter(struct kvm_vcpu *vcpu)
 {
 	barrier();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * prove(): states that @holds is true wherever this place is reached.
+ * prove(): states that @holds is true whenever the program reaches this place.
  */
 #ifndef PROVE_H
 #define PROVE_H

@@ -12,7 +12,7 @@ struct kvm_io_range {
 	struct kvm_io_device *dev;
 };
 
-/* PROVE_SLOTS, where it is defined, gives the object its exact size. */
+/* If PROVE_SLOTS is defined, it gives the object its exact size. */
 #ifndef PROVE_SLOTS
 #define PROVE_SLOTS
 #endif

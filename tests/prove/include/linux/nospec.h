@@ -3,7 +3,7 @@
 #ifndef PROVE_LINUX_NOSPEC_H
 #define PROVE_LINUX_NOSPEC_H
 
-/* Without speculation: @index where it is below @size, otherwise 0. Both as unsigned long. */
+/* Without speculation: @index if it is below @size, otherwise 0. Both are unsigned long. */
 #define array_index_nospec(index, size)						\
 ({										\
 	typeof(index) _i = (index);						\
