@@ -27,7 +27,7 @@ void test_see(struct test_vm *vm)
 	WARN_ON(vms_vcpu_precreate(vm->kvm, 0));
 }
 
-/* Keeps a function from running. Hooks on its entry run all the same. */
+/* Keeps a function from running. Hooks on its entry run nevertheless. */
 static int return_at_once(struct kprobe *kp, struct pt_regs *regs)
 {
 	instruction_pointer_set(regs, regs->gprs[14]);
