@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The VMs of this host, which of them the module has seen before their first vCPU, and the
- * counting of their intercepts.
+ * The list of the VMs of this host. It records which of them the module has seen before
+ * their first vCPU, and holds the counters of each VM.
  */
 #ifndef KVM_S390_DIAG_VMS_H
 #define KVM_S390_DIAG_VMS_H
