@@ -18,7 +18,7 @@ ifneq ($(KERNEL),6.1)
 IN_CHROOT = tests/lab/in-chroot $(KERNEL)
 endif
 $(DIAG_CACHE)/%/build:
-	tests/lab/setup.sh
+	tests/lab/setup.sh $*
 endif
 
 # The module's sources, for builds in other folders.
@@ -42,7 +42,7 @@ setup:		## set up all of the lab; the other targets set up the part that they ne
 	tests/lab/setup.sh
 
 setup-host:
-	tests/lab/setup.sh host $(if $(IN_CHROOT),host-$(KERNEL))
+	tests/lab/setup.sh host-$(KERNEL)
 
 setup-kunit setup-docs setup-install setup-guests setup-prove:
 	tests/lab/setup.sh $(@:setup-%=%)

@@ -1,30 +1,42 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh [host|host-6.12|kunit|docs|install|guests|prove]...
+# setup.sh [--renew] [host-NAME|source-NAME|kunit|docs|install|guests|prove]...
 #
 # Sets up an amd64 Debian 12 machine for building and testing. Without an argument it
-# sets up all parts. It installs packages on the machine. It fills a cache folder outside
-# the tree with the s390x kernels of the hosts, their headers and busybox, with QEMU and
-# other tools for the hosts, and with the kernel's source. It runs as root, and skips
-# every step that an earlier run has completed.
+# sets up all parts, except those of host-experimental. It installs packages on the
+# machine. It fills a cache folder outside the tree with the s390x kernels of the hosts,
+# their headers and busybox, with QEMU and other tools for the hosts, and with kernel
+# sources. It runs as root, and skips every step that an earlier run has completed.
+#
+# A host keeps the kernel that the cache has, so that results on one machine can be
+# compared. With --renew, the kernels and sources of the named parts are replaced where
+# Debian has a newer version.
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
 . "$here/env.sh"
 
+# The hosts: name, Debian's release that the kernel comes from, and the host whose chroot has
+# the compiler for it. Modules for 6.1 are compiled by this machine's own compiler.
+hosts="6.1 bookworm -
+6.12 trixie 6.12
+testing testing testing
+experimental experimental testing"
+
 packages="ca-certificates cpio gcc-s390x-linux-gnu iproute2 kmod
 	libc6-dev-s390x-cross python3 util-linux xz-utils"
-packages_host="gnuplot-nox hercules linux-source-6.1"
-packages_host_6_12=debootstrap
-packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev linux-source-6.1
+packages_host="debootstrap gnuplot-nox hercules"
+packages_chroot="dwarves libelf1t64 libssl3t64 make perl"
+packages_chroot_kernel="bc bison cpio flex gcc kmod libc6-dev libelf-dev libssl-dev python3 xz-utils"
+packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev
 	perl pyflakes3 qemu-system-misc shellcheck sparse"
-packages_docs="linux-source-6.1 perl python3-sphinx"
+packages_docs="perl python3-sphinx"
 packages_install="debhelper dh-dkms dkms dpkg-dev git groff-base lintian mandoc openssl python3
 	python3-pexpect python3-pyte"
 packages_prove="gcc libc6-dev"
 packages_guests="bc binutils-s390x-linux-gnu bison flex gcc libc6-dev libelf-dev libssl-dev
-	linux-source-6.1 perl python3-pexpect qemu-system-misc"
+	perl python3-pexpect qemu-system-misc"
 
 say()
 {
@@ -37,6 +49,24 @@ die()
 	exit 1
 }
 
+# column N NAME: prints what the table has for a host.
+column()
+{
+	echo "$hosts" | awk -v n="$1" -v name="$2" '$1 == name { print $n }'
+}
+
+# eventually COMMAND...: runs a command that reads from the archive. While the archive is
+# updated, its files do not match, or some of them are missing.
+eventually()
+{
+	for pause in 10 30 ""; do
+		"$@" && return 0
+		[ -n "$pause" ] || return 1
+		say "the archive may be in the middle of an update; trying again in $pause s"
+		sleep $pause
+	done
+}
+
 # The hosts' package lists are kept in a folder of their own for each release of Debian.
 # The lists of the machine's own apt and dpkg do not change.
 s390x_apt()
@@ -44,10 +74,18 @@ s390x_apt()
 	APT_CONFIG=$DIAG_CACHE/apt/$suite/apt.conf "$@"
 }
 
+s390x_update()
+{
+	s390x_apt apt-get -qq -o APT::Update::Error-Mode=any update
+}
+
+# s390x_lists RELEASE: reads the package lists of a release. s390x_apt then uses these.
 s390x_lists()
 {
+	suite=$1
 	apt=$DIAG_CACHE/apt/$suite
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+	# A release that is under development may be older than its own limit.
 	cat > "$apt/apt.conf" <<-CONF
 		Dir::State::lists "$apt/lists";
 		Dir::State::status "/dev/null";
@@ -55,6 +93,7 @@ s390x_lists()
 		APT::Architecture "s390x";
 		APT::Architectures { "s390x"; "amd64"; };
 		APT::Sandbox::User "root";
+		Acquire::Check-Valid-Until "false";
 	CONF
 	if [ "$suite" != bookworm ]; then
 		# The archive that the machine's own packages come from.
@@ -65,7 +104,8 @@ s390x_lists()
 		CONF
 	fi
 	say "reading the lists of $suite's s390x packages"
-	s390x_apt apt-get -qq update
+	eventually s390x_update ||
+		say "the lists of $suite cannot be read; taking those that the cache has"
 }
 
 # Prints the address of the archive that the machine's own packages come from.
@@ -75,13 +115,21 @@ archive()
 		grep . || die "the machine's own package lists name no archive of Debian; run apt-get update"
 }
 
+# missing_packages FOLDER PACKAGE...: prints the packages that the Debian system in the
+# folder does not have.
+missing_packages()
+{
+	system=$1
+	shift
+	for package in "$@"; do
+		dpkg-query --admindir="$system/var/lib/dpkg" -W -f='${db:Status-Abbrev}' "$package" \
+			2>/dev/null | grep -q '^ii' || printf ' %s' "$package"
+	done
+}
+
 machine_packages()
 {
-	missing=
-	for package in $packages; do
-		dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null |
-			grep -q '^ii' || missing="$missing $package"
-	done
+	missing=$(missing_packages "" $packages)
 	[ -n "$missing" ] || return 0
 	say "installing$missing"
 	apt-get -qq -o DPkg::Lock::Timeout=600 update
@@ -98,64 +146,135 @@ depends_of()
 		awk -v prefix="$2" '$1 == "Depends:" && index($2, prefix) == 1 { print $2; exit }'
 }
 
-# host VERSION: fetches a host's kernel from Debian's release $suite.
+# version_of PACKAGE: prints the version in the package lists.
+version_of()
+{
+	s390x_apt apt-cache policy "$1" | awk '$1 == "Candidate:" { print $2 }'
+}
+
+download()
+{
+	mkdir -p "$folder/debs"
+	(cd "$folder/debs" && s390x_apt apt-get -qq download "$@") || { s390x_update; return 1; }
+}
+
+# fetch FOLDER PACKAGE...: unpacks packages into FOLDER/root.
+fetch()
+{
+	folder=$1
+	shift
+	rm -rf "$folder"
+	eventually download "$@" || return 1
+	for deb in "$folder"/debs/*.deb; do
+		dpkg -x "$deb" "$folder/root" || return 1
+	done
+	rm -r "$folder/debs"
+}
+
+# keeps FILE: has an earlier run completed what the file is part of?
+keeps()
+{
+	[ -e "$1" ] && [ -z "$renew" ]
+}
+
+# not_fetched FILE WHAT: after a failure, keeps what an earlier run has completed.
+not_fetched()
+{
+	[ -e "$1" ] || die "$2 cannot be fetched; is the archive reachable, or being updated?"
+	say "$2 cannot be fetched; keeping $(cat "$1")"
+}
+
+# host NAME: fetches a host's kernel.
 host()
 {
 	dir=$DIAG_CACHE/host-$1
-	[ -e "$dir/release" ] && return 0
-	s390x_lists
-	image=$(depends_of linux-image-s390x linux-image-)
+	if ! keeps "$dir/release"; then
+		s390x_lists "$(column 2 "$1")"
+		image=$(depends_of linux-image-s390x linux-image-)
+		version=$(version_of linux-image-s390x)
+		if [ -z "$image" ]; then
+			not_fetched "$dir/release" "a kernel of $suite for s390x"
+		elif [ "$(cat "$dir/version" 2> /dev/null)" != "$version" ]; then
+			fetch_kernel "$1"
+		fi
+	fi
+	say "host-$1 has the kernel $(cat "$dir/release")$(sed 's/.*/, package version &/' \
+		"$dir/version" 2> /dev/null); '$0 --renew host-$1' looks for a newer one"
+}
+
+fetch_kernel()
+{
 	release=${image#linux-image-}
-	[ -n "$release" ] || die "the package lists name no s390x kernel; is the archive reachable?"
 	kbuild=$(depends_of "linux-headers-$release" linux-kbuild-)
+	# Newer releases divide the kernel into three packages.
+	binary=$(depends_of "$image" linux-binary-)
+	[ -z "$binary" ] || image="$binary linux-modules-$release linux-base-$release"
 	say "fetching the host's kernel $release, its headers and busybox"
-	rm -rf "$dir"
-	mkdir -p "$dir/debs"
-	(cd "$dir/debs" && s390x_apt apt-get -qq download "$image" \
-		"linux-headers-$release" "linux-headers-${release%-s390x}-common" \
-		"${kbuild%:*}:amd64" busybox-static)
-	for deb in "$dir"/debs/*.deb; do
-		dpkg -x "$deb" "$dir/root"
-	done
-	rm -r "$dir/debs"
+	if ! fetch "$dir.new" $image "linux-headers-$release" \
+			"linux-headers-${release%-s390x}-common" "${kbuild%:*}:amd64" busybox-static; then
+		not_fetched "$dir/release" "the kernel $release"
+		return
+	fi
+	root=$dir.new/root
 	# Newer releases install below /usr. Links keep the old paths working.
 	for folder in bin lib; do
-		[ -e "$dir/root/$folder" ] || ln -s "usr/$folder" "$dir/root/$folder"
+		[ -e "$root/$folder" ] || ln -s "usr/$folder" "$root/$folder"
 	done
+	if [ ! -e "$root/boot/vmlinuz-$release" ]; then
+		mkdir -p "$root/boot"
+		ln -s "../lib/modules/$release/vmlinuz" "$root/boot/vmlinuz-$release"
+	fi
 	# The host's busybox cannot load compressed modules.
-	find "$dir/root/lib/modules/" -name '*.ko.xz' -exec xz -d {} +
-	depmod -b "$dir/root" "$release"
+	find "$root/lib/modules/" -name '*.ko.xz' -exec xz -d {} +
+	depmod -b "$root" "$release"
 	# The headers' Makefile refers to the installed folders.
-	sed -i "s,/usr/\(src\|lib\)/,$dir/root/usr/\1/," "$dir/root/usr/src/linux-headers-$release/Makefile"
-	ln -s "root/usr/src/linux-headers-$release" "$dir/build"
-	echo "$release" > "$dir/release"
-}
-
-# Modules for Debian 13's kernel need that release's compiler and kbuild tools. These do
-# not run on Debian 12 itself, so they run in a chroot: see in-chroot.
-chroot_6_12()
-{
-	dir=$DIAG_CACHE/chroot-6.12
-	[ -e "$dir/complete" ] && return 0
-	say "making the chroot that modules for 6.12 are built in"
+	sed -i "s,/usr/\(src\|lib\)/,$dir/root/usr/\1/," "$root/usr/src/linux-headers-$release/Makefile"
+	ln -s "root/usr/src/linux-headers-$release" "$dir.new/build"
+	echo "$version" > "$dir.new/version"
+	echo "$release" > "$dir.new/release"
 	rm -rf "$dir"
-	debootstrap --variant=minbase --include=dwarves,gcc-14-s390x-linux-gnu,libelf1t64,libssl3t64,make,perl \
-		trixie "$dir" "$(archive)" > "$DIAG_CACHE/chroot.log" 2>&1 ||
-		die "debootstrap failed, see $DIAG_CACHE/chroot.log"
-	touch "$dir/complete"
+	mv "$dir.new" "$dir"
 }
 
-# Installs CBMC, which Debian 12 does not have.
-chroot_cbmc()
+bootstrap()
 {
-	[ ! -x "$DIAG_CACHE/chroot-6.12/usr/bin/cbmc" ] || return 0
-	say "installing CBMC in the chroot of 6.12"
-	"$here/in-chroot" 6.12 sh -ec '
+	rm -rf "$dir"
+	debootstrap --variant=minbase "$suite" "$dir" "$(archive)" > "$DIAG_CACHE/chroot.log" 2>&1
+}
+
+# chroot_with NAME PACKAGE...: makes the chroot for a host's kernel, and installs packages
+# in it. Compilers and kbuild tools of newer releases do not run on Debian 12: see in-chroot.
+chroot_with()
+{
+	host=$1
+	owner=$(column 3 "$host")
+	[ "$owner" != - ] || return 0
+	shift
+	dir=$DIAG_CACHE/chroot-$owner
+	suite=$(column 2 "$owner")
+	if [ ! -e "$dir/complete" ]; then
+		say "making the chroot that modules for $owner are built in"
+		eventually bootstrap || die "debootstrap failed, see $DIAG_CACHE/chroot.log"
+		echo 'Acquire::Check-Valid-Until "false";' > "$dir/etc/apt/apt.conf.d/lab"
+		touch "$dir/complete"
+	fi
+	[ "$host" = "$owner" ] || ln -sfn "chroot-$owner" "$DIAG_CACHE/chroot-$host"
+	missing=$(missing_packages "$dir" "$@")
+	[ -n "$missing" ] || return 0
+	say "installing in the chroot of $owner:$missing"
+	eventually "$here/in-chroot" "$host" sh -ec '
 		export DEBIAN_FRONTEND=noninteractive
 		apt-get -qq update
-		apt-get -qq -y install --no-install-recommends cbmc
-		apt-get clean' > "$DIAG_CACHE/cbmc.log" 2>&1 ||
-		die "installing CBMC failed, see $DIAG_CACHE/cbmc.log"
+		apt-get -qq -y install --no-install-recommends "$@"
+		apt-get clean' sh $missing > "$DIAG_CACHE/chroot.log" 2>&1 ||
+		die "installing in the chroot failed, see $DIAG_CACHE/chroot.log"
+}
+
+# The compiler of a host's kernel, as its headers name it, and what its kbuild tools need.
+host_chroot()
+{
+	compiler=$(sed -n 's/^CC = .*(CROSS_COMPILE)//p' "$DIAG_CACHE/host-$1/build/.kernelvariables")
+	chroot_with "$1" $packages_chroot "$compiler-s390x-linux-gnu"
 }
 
 # Fetches Python and kmod for the host.
@@ -163,19 +282,14 @@ host_tools()
 {
 	tar=$DIAG_CACHE/tools-s390x.tar
 	[ -e "$tar" ] && return 0
-	s390x_lists
+	s390x_lists bookworm
 	stdlib=$(depends_of libpython3-stdlib libpython)
 	python=${stdlib#lib}
 	python=${python%-stdlib}
 	say "fetching $python and kmod for the host"
 	dir=$DIAG_CACHE/tools-s390x
-	rm -rf "$dir"
-	mkdir -p "$dir/debs"
-	(cd "$dir/debs" && s390x_apt apt-get -qq download kmod libc6 libexpat1 libkmod2 liblzma5 \
-		"lib$python-minimal" "$stdlib" libssl3 libzstd1 "$python-minimal" zlib1g)
-	for deb in "$dir"/debs/*.deb; do
-		dpkg -x "$deb" "$dir/root"
-	done
+	fetch "$dir" kmod libc6 libexpat1 libkmod2 liblzma5 "lib$python-minimal" "$stdlib" libssl3 \
+		libzstd1 "$python-minimal" zlib1g || die "the packages cannot be fetched"
 	ln -s "$python" "$dir/root/usr/bin/python3"
 	tar -c -f "$tar.new" -C "$dir/root" --exclude=./usr/share --exclude='*/gconv' .
 	mv "$tar.new" "$tar"
@@ -208,34 +322,48 @@ guest_tools()
 {
 	dir=$DIAG_CACHE/guests
 	[ -e "$dir/complete" ] && return 0
-	s390x_lists
+	s390x_lists bookworm
 	say "fetching QEMU and e2fsprogs for s390x"
-	rm -rf "$dir"
-	mkdir -p "$dir/debs"
 	closure=$(s390x_apt apt-get -s install --no-install-recommends \
 		qemu-system-misc e2fsprogs | awk '$1 == "Inst" { print $2 }')
 	[ -n "$closure" ] || die "apt finds no qemu-system-misc for s390x; is the archive reachable?"
-	(cd "$dir/debs" && s390x_apt apt-get -qq download $closure)
-	for deb in "$dir"/debs/*.deb; do
-		dpkg -x "$deb" "$dir/root"
-	done
+	fetch "$dir" $closure || die "the packages cannot be fetched"
 	collect "$dir/root" "$dir/qemu" usr/bin/qemu-system-s390x lib/ld64.so.1 \
 		usr/share/qemu/s390-ccw.img
 	collect "$dir/root" "$dir/tools" sbin/mke2fs sbin/e2fsck lib/ld64.so.1
-	rm -r "$dir/debs" "$dir/root"
+	rm -r "$dir/root"
 	touch "$dir/complete"
 }
 
-# Unpacks the kernel's source. KUnit kernels are built from it, and the kernel's own
-# selftests and tools come from it.
-kernel_source()
+# source_of NAME: fetches and unpacks the source of a host's kernel. KUnit kernels are built
+# from it. The kernel's own selftests and tools are those of 6.1.
+source_of()
 {
-	dir=$DIAG_CACHE/linux-source-6.1
-	version=$(dpkg-query -W -f='${Version}' linux-source-6.1)
-	[ "$(cat "$dir/version" 2>/dev/null)" = "$version" ] && return 0
-	say "unpacking the kernel's source, $version"
+	dir=$DIAG_CACHE/linux-source-$1
+	if ! keeps "$dir/version"; then
+		s390x_lists "$(column 2 "$1")"
+		package=$(depends_of linux-source linux-source-)
+		version=$(version_of linux-source)
+		if [ -z "$package" ]; then
+			not_fetched "$dir/version" "the kernel's source of $suite"
+		elif [ "$(cat "$dir/version" 2> /dev/null)" != "$version" ]; then
+			fetch_source
+		fi
+	fi
+	say "linux-source-$1 has version $(cat "$dir/version"); '$0 --renew source-$1' looks for a newer one"
+}
+
+fetch_source()
+{
+	say "fetching and unpacking the kernel's source, $version"
+	if ! fetch "$dir.deb" "$package"; then
+		not_fetched "$dir/version" "the kernel's source $version"
+		return
+	fi
 	rm -rf "$dir"
-	tar -C "$DIAG_CACHE" -xJf /usr/src/linux-source-6.1.tar.xz
+	mkdir "$dir"
+	tar -C "$dir" --strip-components=1 -xJf "$dir.deb/root/usr/src/$package.tar.xz"
+	rm -r "$dir.deb"
 	echo "$version" > "$dir/version"
 }
 
@@ -246,14 +374,20 @@ mkdir -p "$DIAG_CACHE"
 exec 9> "$DIAG_CACHE/lock"
 flock 9
 
-parts=${*:-host host-6.12 kunit docs install guests prove}
+renew=
+if [ "${1:-}" = --renew ]; then
+	renew=1
+	shift
+fi
+parts=${*:-host-6.1 host-6.12 host-testing source-testing kunit docs install guests prove}
 for part in $parts; do
 	case $part in
-	host) packages="$packages $packages_host" ;;
-	host-6.12) packages="$packages $packages_host $packages_host_6_12" ;;
+	host-*|source-*)
+		[ -n "$(column 1 "${part#*-}")" ] || die "there is no host '${part#*-}'"
+		packages="$packages $packages_host" ;;
 	kunit) packages="$packages $packages_kunit" ;;
 	docs) packages="$packages $packages_docs" ;;
-	prove) packages="$packages $packages_host $packages_host_6_12 $packages_prove" ;;
+	prove) packages="$packages $packages_host $packages_prove" ;;
 	install) packages="$packages $packages_install" ;;
 	guests) packages="$packages $packages_host $packages_guests" ;;
 	*) die "there is no part '$part'" ;;
@@ -262,15 +396,17 @@ done
 machine_packages
 
 # Every part but the pages needs the headers or the busybox of the 6.1 host.
-suite=bookworm
-[ "$parts" = docs ] || host 6.1
+[ "$parts" = docs ] || [ -e "$DIAG_CACHE/host-6.1/release" ] || host 6.1
 for part in $parts; do
+	name=${part#*-}
 	case $part in
-	host|kunit|docs) kernel_source ;;
-	host-6.12) (suite=trixie; host 6.12; chroot_6_12) ;;
-	prove) (suite=trixie; host 6.12; chroot_6_12; chroot_cbmc) ;;
+	host-*) host "$name"; host_chroot "$name"; source_of 6.1 ;;
+	source-*) host "$name"; host_chroot "$name"; source_of "$name"
+		chroot_with "$name" $packages_chroot_kernel ;;
+	kunit|docs) source_of 6.1 ;;
+	prove) host 6.12; host_chroot 6.12; chroot_with 6.12 cbmc ;;
 	install) host_tools ;;
-	guests) kernel_source; guest_tools ;;
+	guests) source_of 6.1; guest_tools ;;
 	esac
 done
 say "ready for $parts in $DIAG_CACHE"
