@@ -98,7 +98,11 @@ s390x_lists()
 	if [ "$suite" != bookworm ]; then
 		# The archive that the machine's own packages come from.
 		echo "deb $(archive) $suite main" > "$apt/sources.list"
+		# experimental has only what differs from unstable.
+		[ "$suite" != experimental ] ||
+			echo "deb $(archive) unstable main" >> "$apt/sources.list"
 		cat >> "$apt/apt.conf" <<-CONF
+			APT::Default-Release "$suite";
 			Dir::Etc::sourcelist "$apt/sources.list";
 			Dir::Etc::sourceparts "/dev/null";
 		CONF
@@ -277,6 +281,28 @@ host_chroot()
 	chroot_with "$1" $packages_chroot "$compiler-s390x-linux-gnu"
 }
 
+# emulator_support NAME: builds the module in the folder hercules for a host whose KVM needs
+# it: one that has page tables of its own for guests, and this function to fill them.
+emulator_support()
+{
+	dir=$DIAG_CACHE/host-$1
+	kvm=$(find "$dir/root/lib/modules/" -name kvm.ko)
+	grep -q kvm_s390_faultin_gfn "$kvm" || return 0
+	built=$dir/hercules
+	[ ! -e "$built/hercules.ko" ] || ! cmp -s "$here/hercules/hercules.c" "$built/hercules.c" ||
+		return 0
+	say "building the emulator support for host-$1"
+	# No header defines the structure. The kernel's type information (BTF) does.
+	offset=$("$here/in-chroot" "$1" pahole --btf_base "$dir/build/vmlinux" -C guest_fault "$kvm" |
+		awk '$2 == "write_attempt;" { print $4 }')
+	[ -n "$offset" ] || die "$kvm has no type information with struct guest_fault"
+	rm -rf "$built"
+	cp -r "$here/hercules" "$built"
+	"$here/in-chroot" "$1" make -C "$dir/build" ARCH=s390 CROSS_COMPILE=s390x-linux-gnu- \
+		M="$built" WRITE_ATTEMPT="$offset" modules > "$DIAG_CACHE/hercules.log" 2>&1 ||
+		die "building the emulator support failed, see $DIAG_CACHE/hercules.log"
+}
+
 # Fetches Python and kmod for the host.
 host_tools()
 {
@@ -400,7 +426,7 @@ machine_packages
 for part in $parts; do
 	name=${part#*-}
 	case $part in
-	host-*) host "$name"; host_chroot "$name"; source_of 6.1 ;;
+	host-*) host "$name"; host_chroot "$name"; emulator_support "$name"; source_of 6.1 ;;
 	source-*) host "$name"; host_chroot "$name"; source_of "$name"
 		chroot_with "$name" $packages_chroot_kernel ;;
 	kunit|docs) source_of 6.1 ;;
