@@ -78,7 +78,7 @@ static void memory_fill(void)
 	const struct psw pgm = { PSW_MASK_NO_DAT | PSW_MASK_WAIT, AT_PGM };
 	size_t i;
 
-	/* Each process provides its pages at once, see populate.c. */
+	/* Each process provides its pages at once, see wrap.c. */
 	for (i = 0; i < SEGMENT; i += 4096)
 		*(volatile uint8_t *)(memory + i) = 0;
 	memcpy(memory + EXECUTE_AT, &code, sizeof(code));
