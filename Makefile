@@ -47,9 +47,14 @@ setup-host:
 setup-kunit setup-docs setup-install setup-guests setup-prove:
 	tests/lab/setup.sh $(@:setup-%=%)
 
+# The files for the host are built in $(OUT), so that targets for different hosts can run
+# side by side.
+PARTS = $(MAKE) -C tests/selftests KDIR="$(KDIR)" KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" \
+	OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
+MODULE = $(OUT)/module/kvm-s390-diag.ko
+
 host-parts: setup-host
-	$(MAKE) -C tests/selftests KDIR="$(KDIR)" KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" \
-		OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
+	$(PARTS)
 
 demo: host-parts	## show on an emulated host who answers which DIAGNOSE
 	$(HOST) $(LAB_FILES) tests/selftests/demo.sh
@@ -60,12 +65,14 @@ LANE = $(MAKE) --no-print-directory
 check: setup	## run the tests; check-mutants, soak and the long proofs apart
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
-	$(LANE) guest-parts
+	$(LANE) host-parts KERNEL=testing
+	$(LANE) guest-parts KERNEL=testing
 	tests/tally "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
 			"$(LANE) check-install" "$(LANE) check-host KERNEL=6.12 -o host-parts" \
-			"$(LANE) check-guests -o guest-parts" \
+			"$(LANE) check-guests KERNEL=testing -o guest-parts" \
 		--beside "$(LANE) check-kunit" "$(LANE) check-host KERNEL=6.1 -o host-parts" \
-			"$(LANE) check-upgrade -o host-parts"
+			"$(LANE) check-host KERNEL=testing -o host-parts" \
+			"$(LANE) check-upgrade KERNEL=testing -o host-parts"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
 	$(HOST) --cpus 2 --results $(OUT)/results $(LAB_FILES) \
@@ -77,13 +84,14 @@ soak: host-parts	## disturb guests at random for an hour; not part of check (MIN
 	$(HOST) --cpus 2 --time-limit $$(($(MINUTES) * 60 + 1200)) --results $(OUT)/soak \
 		$(LAB_FILES) --file $(OUT)/minutes --file $(OUT)/seed tests/selftests/soak.sh
 
-guest-parts: setup-guests module
+guest-parts: setup-guests setup-host
+	$(PARTS) "$(MODULE)"
 	$(MAKE) -C tests/guests OUT="$(OUT)/guests"
 
 # A host with QEMU in its root folder and the files of its guests in /lab.
 GUESTS = $(HOST) --cpus 2 --memory 3072 \
-	--tree $(DIAG_CACHE)/guests/qemu: --tree $(OUT)/guests/lab:lab --file kvm-s390-diag.ko \
-	$(foreach name,vhost_net vhost_vsock tun loop crc32c_generic ext4,--modprobe $(name))
+	--tree $(DIAG_CACHE)/guests/qemu: --tree $(OUT)/guests/lab:lab --file $(MODULE) \
+	$(foreach name,dummy vhost_net vhost_vsock tun loop crc32c_generic? ext4,--modprobe '$(name)')
 
 check-guests: guest-parts	## test the module with Linux guests and virtio devices (TEST=)
 	tests/guests/run --list $(TEST)
@@ -117,8 +125,9 @@ check-prove: setup-prove	## the same with fewer slots, in less than a minute
 check-install: setup-install module	## test make install, DKMS, the Debian packages and the reader (TEST=)
 	tests/install/run $(TEST)
 
-check-upgrade: setup-install host-parts module	## test the installed files on an emulated host: load, read, upgrade
-	tests/install/host-parts.sh $(OUT)/upgrade
+check-upgrade: setup-install host-parts	## test the installed files on an emulated host: load, read, upgrade
+	IN_CHROOT="$(IN_CHROOT:tests/%=$(CURDIR)/tests/%)" \
+		tests/install/host-parts.sh $(OUT)/upgrade
 	$(HOST) --results $(OUT)/upgrade/results \
 		--file $(OUT)/upgrade/old.tar --file $(OUT)/upgrade/new.tar \
 		--file $(OUT)/upgrade/upgrade.sh --file $(PROGRAMS)/notifies:guest \
@@ -155,8 +164,8 @@ help:		## list the targets and variables
 include scripts/install.mk
 
 ##@ Variables
-##= KERNEL=6.1 or 6.12  kernel of the emulated host, and of the module on other machines than
-##=                     s390 (default 6.1)
+##= KERNEL=NAME         kernel of the emulated host, and of the module on other machines than
+##=                     s390: 6.1 (default), 6.12, or that of Debian's testing or experimental
 ##= TEST=NAMES          run only these tests; an unknown name lists all names
 ##= SUITE=GLOB          run only these KUnit suites, on one kernel and with fewer repetitions
 ##= MUTANTS=NAMES       try only these mutants: files, suites or names
