@@ -136,7 +136,7 @@ check-upgrade: setup-install host-parts	## test the installed files on an emulat
 		tests/install/host.sh
 
 lint: setup-kunit module	## run the kernel's and other static checks, and test the tail-jump check
-	tests/lab/setup.sh host-6.12
+	tests/lab/setup.sh host-6.12 host-testing
 	status=0; \
 	KBUILD="$(KBUILD)" tests/lint.sh || status=1; \
 	tests/tailjump/run || status=1; \
