@@ -10,7 +10,7 @@
 kernels_own="s390x/sync_regs_test s390x/resets s390x/memop s390x/tprot set_memory_region_test kvm_create_max_vcpus kvm_binary_stats_test"
 programs="diag_abi ioeventfd_cookie s390_virtio host_api vm_lifetime notify_race hostile_guest"
 scripts="refusals trace"
-company="cpus function function_graph kprobe events perf direct bpf two_loads"
+company="cpus function function_graph kprobe events perf direct bpf two_loads preempt"
 faults="churn offline thousand memory"
 
 # lists LIST NAME: is the name in the list?
@@ -78,7 +78,7 @@ for test in $wanted; do
 	echo "# $test, $(cut -d. -f1 /proc/uptime) s after boot"
 	case $test in
 	kernels_own) test_kernels_own ;;
-	cpus|function|function_graph|kprobe|events|perf|direct|bpf|two_loads) sh ./company.sh "$test" ;;
+	cpus|function|function_graph|kprobe|events|perf|direct|bpf|two_loads|preempt) sh ./company.sh "$test" ;;
 	churn|offline|thousand|memory) ./faults "$test" ;;
 	refusals|trace) sh "./$test.sh" ;;
 	*) "./$test" ;;

@@ -192,6 +192,56 @@ two_loads()
 		"$(cat /tmp/lost)"
 }
 
+# Prints how many preemptions of a guest inside the module are in the trace.
+preempted()
+{
+	grep -c '=> diag_intercept' $tracing/trace
+}
+
+has_preempted()
+{
+	[ "$(preempted)" -ge "$1" ]
+}
+
+# A task of higher priority preempts the guests of CPU 1 wherever they are.
+preempt()
+{
+	case $(uname -v) in
+	*PREEMPT*) ;;
+	*)
+		skipped "preempt: guests are preempted inside the module" \
+			"this kernel is not preemptible"
+		return ;;
+	esac
+	trigger=$tracing/events/sched/sched_switch/trigger
+	taskset 2 ./preempts 4>&- 5>&- &
+	disturber=$!
+	echo 1 > $tracing/tracing_on
+	echo 'stacktrace if prev_comm == "notifies"' > $trigger
+
+	load
+	begin 2 taskset 2
+	echo > $tracing/trace
+	result "preempt: guests are preempted inside the module" \
+		"$(wait_until has_preempted 20 || echo "$(preempted) times in a minute")"
+	finish "preempt"
+	start_guests 2 taskset 2
+	for cycle in 1 2 3 4 5; do
+		echo > $tracing/trace
+		wait_until has_preempted 5 || echo "cycle $cycle: $(preempted) preemptions"
+		rmmod kvm_s390_diag || echo "cycle $cycle: rmmod fails"
+		go_on
+		insmod $module || echo "cycle $cycle: insmod fails"
+	done > /tmp/report 2>&1
+	result "preempt: the module unloads and loads between preemptions" "$(cat /tmp/report)"
+	end_guests
+	result "preempt: each of $issued notifications is accounted for" "$(cat /tmp/lost)"
+	unload
+	echo '!stacktrace' > $trigger
+	kill $disturber
+	wait $disturber 2> /dev/null
+}
+
 echo 1 > /sys/kernel/rcu_expedited
 echo 1024 > $tracing/buffer_size_kb
 for scenario in "$@"; do
