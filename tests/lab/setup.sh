@@ -28,7 +28,8 @@ packages="ca-certificates cpio gcc-s390x-linux-gnu iproute2 kmod
 	libc6-dev-s390x-cross python3 util-linux xz-utils"
 packages_host="debootstrap gnuplot-nox hercules"
 packages_chroot="dwarves libelf1t64 libssl3t64 make perl"
-packages_chroot_kernel="bc bison cpio flex gcc kmod libc6-dev libelf-dev libssl-dev python3 xz-utils"
+packages_chroot_kernel="bc bison cpio flex gcc kmod libc6-dev libelf-dev libssl-dev openssl
+	python3 xz-utils"
 packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev
 	perl pyflakes3 qemu-system-misc shellcheck sparse"
 packages_docs="perl python3-sphinx"
@@ -379,6 +380,15 @@ source_of()
 	say "linux-source-$1 has version $(cat "$dir/version"); '$0 --renew source-$1' looks for a newer one"
 }
 
+# buildable NAME: gets all that building a host's kernel takes.
+buildable()
+{
+	host "$1"
+	host_chroot "$1"
+	source_of "$1"
+	chroot_with "$1" $packages_chroot_kernel
+}
+
 fetch_source()
 {
 	say "fetching and unpacking the kernel's source, $version"
@@ -405,13 +415,13 @@ if [ "${1:-}" = --renew ]; then
 	renew=1
 	shift
 fi
-parts=${*:-host-6.1 host-6.12 host-testing source-testing kunit docs install guests prove}
+parts=${*:-host-6.1 host-6.12 host-testing kunit docs install guests prove}
 for part in $parts; do
 	case $part in
 	host-*|source-*)
 		[ -n "$(column 1 "${part#*-}")" ] || die "there is no host '${part#*-}'"
 		packages="$packages $packages_host" ;;
-	kunit) packages="$packages $packages_kunit" ;;
+	kunit) packages="$packages $packages_host $packages_kunit" ;;
 	docs) packages="$packages $packages_docs" ;;
 	prove) packages="$packages $packages_host $packages_prove" ;;
 	install) packages="$packages $packages_install" ;;
@@ -427,9 +437,9 @@ for part in $parts; do
 	name=${part#*-}
 	case $part in
 	host-*) host "$name"; host_chroot "$name"; emulator_support "$name"; source_of 6.1 ;;
-	source-*) host "$name"; host_chroot "$name"; source_of "$name"
-		chroot_with "$name" $packages_chroot_kernel ;;
-	kunit|docs) source_of 6.1 ;;
+	source-*) buildable "$name" ;;
+	kunit) source_of 6.1; buildable testing ;;
+	docs) source_of 6.1 ;;
 	prove) host 6.12; host_chroot 6.12; chroot_with 6.12 cbmc ;;
 	install) host_tools ;;
 	guests) source_of 6.1; guest_tools ;;
