@@ -36,20 +36,29 @@ static bool file_exists(const char *name)
 	return true;
 }
 
-/* Returns the number of files in the module's folder. */
-static unsigned int files(void)
-{
-	struct dentry *folder = debugfs_lookup("kvm-s390-diag", kvm_dir), *file;
-	unsigned int found = 0;
+/* A walk through the module's folder, which counts the files. */
+struct walk {
+	struct dir_context ctx;
+	unsigned int found;
+};
 
-	if (!folder)
-		return 0;
-	inode_lock(d_inode(folder));
-	list_for_each_entry(file, &folder->d_subdirs, d_child)
-		found += d_really_is_positive(file);
-	inode_unlock(d_inode(folder));
-	dput(folder);
-	return found;
+static bool count_file(struct dir_context *ctx, const char *name, int len, loff_t offset,
+		       u64 ino, unsigned int type)
+{
+	container_of(ctx, struct walk, ctx)->found += type == DT_REG;
+	return true;
+}
+
+/* Returns the number of files in the module's folder. */
+static unsigned int files(struct kunit *test)
+{
+	struct walk walk = { .ctx.actor = count_file };
+	struct file *folder = filp_open(FOLDER, O_RDONLY | O_DIRECTORY, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folder));
+	KUNIT_EXPECT_EQ(test, iterate_dir(folder, &walk.ctx), 0);
+	filp_close(folder, NULL);
+	return walk.found;
 }
 
 /* Waits until the file exists, or is gone: work items create and remove files. */
@@ -257,7 +266,7 @@ static void vm_without_name_is_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 	/* When this file exists, the work items for that VM have run. */
 	vm_with_file(test, "100-7");
-	KUNIT_EXPECT_EQ(test, files(), 2);
+	KUNIT_EXPECT_EQ(test, files(test), 2);
 	test_vm_dies(vm);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "total"), 2);
 }

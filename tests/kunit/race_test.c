@@ -23,7 +23,7 @@ static int (*vcpu_precreate)(struct kvm *kvm, unsigned int id);
 
 /*
  * Per-CPU counts of the notifications that reach KVM's own handler, of the module's
- * events and of KVM's events. Preemption is disabled when they are incremented.
+ * events and of KVM's events. Newer kernels call the probes with preemption enabled.
  */
 struct counts {
 	u64 by_kvm, ours, kvms;
@@ -33,19 +33,19 @@ static struct counts __percpu *counts;
 
 static int count_by_kvm(struct kprobe *kp, struct pt_regs *regs)
 {
-	this_cpu_ptr(counts)->by_kvm++;
+	this_cpu_inc(counts->by_kvm);
 	return 0;
 }
 
 static void our_probe(void *data, const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode,
 		      u32 schid, u64 queue, s64 cookie, s64 result, enum diag_outcome outcome)
 {
-	this_cpu_ptr(counts)->ours++;
+	this_cpu_inc(counts->ours);
 }
 
 static void kvms_probe(void *data, struct kvm_vcpu *vcpu, u16 code)
 {
-	this_cpu_ptr(counts)->kvms++;
+	this_cpu_inc(counts->kvms);
 }
 
 struct notifier {

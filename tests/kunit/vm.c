@@ -44,12 +44,12 @@ int test_eventfd(struct kunit *test)
 
 u64 test_eventfd_take(int fd)
 {
-	struct fd f = fdget(fd);
+	struct file *file = fget(fd);
 	u64 count = 0;
 
-	if (kernel_read(f.file, &count, sizeof(count), NULL) != sizeof(count))
+	if (kernel_read(file, &count, sizeof(count), NULL) != sizeof(count))
 		count = 0;
-	fdput(f);
+	fput(file);
 	return count;
 }
 
@@ -68,8 +68,10 @@ static void test_vm_free(struct kunit_resource *res)
 	int i;
 
 	for (i = 0; bus && i < bus->dev_count; i++)
-		kvm_iodevice_destructor(bus->range[i].dev);
+		bus->range[i].dev->ops->destructor(bus->range[i].dev);
 	kfree(bus);
+	/* Newer kernels free the replaced buses in callbacks of SRCU. */
+	srcu_barrier(&vm->kvm->srcu);
 	cleanup_srcu_struct(&vm->kvm->srcu);
 	free_page((unsigned long)vm->vcpu->arch.sie_block);
 	free_page((unsigned long)vm->vcpu->run);
