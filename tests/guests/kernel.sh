@@ -7,10 +7,10 @@ set -eu
 
 here=$(dirname "$(readlink -f "$0")")
 . "$here/../lab/env.sh"
+. "$here/../lab/source.sh"
 
 source=$DIAG_CACHE/linux-source-6.1
-key=$( (grep -v '^#' "$here/guest.config"; cat "$source/version"; s390x-linux-gnu-gcc --version) |
-	sha256sum | cut -c1-12)
+key=$(kernel_key 6.1 "$here/guest.config")
 image=$DIAG_CACHE/guests/kernel-$key
 
 exec 8> "$DIAG_CACHE/guests/lock"

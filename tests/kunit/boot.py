@@ -17,7 +17,8 @@ TOP = HERE.parent.parent
 sys.path.insert(0, str(TOP / "tests/lab"))
 import lab  # noqa: E402
 
-KUNIT_PY = lab.SOURCE / "tools/testing/kunit/kunit.py"
+# The version of the source of each kernel that is not built from that of 6.1.
+SOURCES = {"vendor": "testing", "newest": "testing"}
 
 # A kernel that prints nothing for so long hangs, however busy the machine is. The
 # longest silence of a test is the attach cycles': two minutes on a quiet machine.
@@ -33,10 +34,28 @@ def product_sources():
 
 def kernel(name):
     """Returns the folder of the kernel of NAME.kunitconfig. Builds the kernel if needed."""
-    done = subprocess.run([HERE / "kernel.sh", name], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([HERE / "kernel.sh", name, SOURCES.get(name, "6.1")],
+                          stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"{name}: the kernel could not be built")
     return pathlib.Path(done.stdout.strip())
+
+
+def source(folder):
+    """Returns the source of the kernel in this folder."""
+    return (folder / "source").resolve()
+
+
+def compiler(folder):
+    """Returns the name and the version of the compiler of the kernel in this folder."""
+    return re.search('^CONFIG_CC_VERSION_TEXT="(.*)"$', (folder / ".config").read_text(), re.M)[1]
+
+
+def make(folder):
+    """Returns the command of make for the modules of the kernel in this folder."""
+    version = source(folder).name.removeprefix("linux-source-")
+    chroot = [] if version == "6.1" else [lab.HERE / "in-chroot", version]
+    return [*chroot, "make", f"CC={compiler(folder).split()[0]}"]
 
 
 def build_module(folder, build, sources, flags=""):
@@ -50,7 +69,7 @@ def build_module(folder, build, sources, flags=""):
         (build / path.name).symlink_to(path)
     log = build / "build.log"
     with open(log, "w") as out:
-        done = subprocess.run(["make", "-C", folder, f"M={build}", "ARCH=s390",
+        done = subprocess.run([*make(folder), "-C", folder, f"M={build}", "ARCH=s390",
                                "CROSS_COMPILE=s390x-linux-gnu-", f"-j{os.cpu_count()}",
                                "W=1", f"TEST_FLAGS={flags}", "modules"],
                               stdout=out, stderr=subprocess.STDOUT)
