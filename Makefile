@@ -122,7 +122,7 @@ check-prove: setup-prove	## the same with fewer slots, in less than a minute
 	tests/prove/run --slots 4 symbolic || status=1; \
 	exit $$status
 
-check-install: setup-install module	## test make install, DKMS, the Debian packages and the reader (TEST=)
+check-install: setup-install module	## test make install, DKMS, the packages and the reader (TEST=)
 	tests/install/run $(TEST)
 
 check-upgrade: setup-install host-parts	## test the installed files on an emulated host: load, read, upgrade
@@ -163,6 +163,21 @@ help:		## list the targets and variables
 
 include scripts/install.mk
 
+##@ Packages
+# In a tree of git: the files that git has or would add. Elsewhere: all files.
+TARBALL = build/rpm/SOURCES/kvm-s390-diag-$(DKMS_VERSION).tar.gz
+tarball:	## pack the sources (the packages' source) in build/rpm/SOURCES
+	@mkdir -p $(dir $(TARBALL))
+	{ git ls-files -z -c -o --exclude-standard 2> /dev/null || \
+		find * -path build -prune -o -type f -print0; } | \
+		tar -c -z -f $(TARBALL) --null --files-from=- --owner=root:0 --group=root:0 \
+		--transform 's,^,kvm-s390-diag-$(DKMS_VERSION)/,'
+
+# Where rpm does not manage the packages, it cannot find those that the build needs.
+rpm: tarball	## build the RPM packages in build/rpm
+	rpmbuild $$(rpm -q --quiet rpm || echo --nodeps) \
+		--define "_topdir $(CURDIR)/build/rpm" -ta $(TARBALL)
+
 ##@ Variables
 ##= KERNEL=NAME         kernel of the emulated host, and of the module on other machines than
 ##=                     s390: 6.1 (default), 6.12, or that of Debian's testing or experimental
@@ -179,4 +194,4 @@ include scripts/install.mk
 .PHONY: module setup setup-host setup-kunit setup-docs setup-install setup-guests setup-prove \
 	host-parts guest-parts demo check check-host check-guests guest host check-kunit \
 	check-mutants soak prove check-prove check-install check-upgrade lint docs check-docs \
-	bench-insn bench clean help
+	bench-insn bench tarball rpm clean help

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Installs on the host itself, or below DESTDIR. See Documentation/installing.rst.
+# Installs on the host itself, or below DESTDIR. The packages in debian/ and dist/rpm use
+# the same targets. See Documentation/installing.rst.
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
-sysconfdir ?= /etc
+
+# modprobe and systemd read these folders, whatever prefix is.
+modprobedir ?= /usr/lib/modprobe.d
+modulesloaddir ?= /usr/lib/modules-load.d
 
 # INSTALL_MOD_DIR is relative to /lib/modules/RELEASE, as in kbuild. depmod prefers
 # modules in "updates".
@@ -13,51 +17,78 @@ RELEASE ?= $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
 	"$(KDIR)/include/generated/utsrelease.h"),$(error no kernel headers in $(KDIR); \
 	name the kernel with RELEASE=))
 MODDIR = $(DESTDIR)/lib/modules/$(RELEASE)/$(INSTALL_MOD_DIR)
+DKMS_VERSION = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+DKMS_DIR = /usr/src/kvm-s390-diag-$(DKMS_VERSION)
 
-PROGRAM = $(DESTDIR)$(bindir)/kvm-s390-diag-stat
-MANUAL = $(DESTDIR)$(mandir)/man1/kvm-s390-diag-stat.1
-ETC = $(DESTDIR)$(sysconfdir)
-CONFIGS = modprobe.d/kvm-s390-diag.conf modules-load.d/kvm-s390-diag.conf
+# Files that are installed as they are, FILE:TARGET. For a new file in TOOLS, add its target
+# to %files in dist/rpm/kvm-s390-diag.spec as well; the Debian package needs no change.
+TOOLS = \
+	tools/kvm-s390-diag-stat:$(bindir)/kvm-s390-diag-stat \
+	tools/kvm-s390-diag-stat.1:$(mandir)/man1/kvm-s390-diag-stat.1
+OPTIONS = dist/modprobe.d/kvm-s390-diag.conf:$(modprobedir)/kvm-s390-diag.conf
+AT_BOOT = dist/modules-load.d/kvm-s390-diag.conf:$(modulesloaddir)/kvm-s390-diag.conf
+DKMS_SOURCES = $(foreach file,dkms.conf Kbuild \
+	$(filter-out %.mod.c scripts/install.mk,$(wildcard *.[ch] scripts/*)),$(file):$(DKMS_DIR)/$(file))
+
+# $(call install_files,FILE:TARGET...): a file that can be executed stays so.
+define install_file
+	install -D -m $(if $(shell test -x $(1) && echo yes),755,644) $(1) "$(DESTDIR)$(2)"
+
+endef
+pair = $(call $(1),$(firstword $(subst :, ,$(2))),$(lastword $(subst :, ,$(2))))
+install_files = $(foreach entry,$(1),$(call pair,install_file,$(entry)))
+remove_files = rm -f $(foreach entry,$(1),"$(DESTDIR)$(lastword $(subst :, ,$(entry)))")
 
 ##@ On an s390 host
+install: install-module install-tools	## install the module, its options and the tools
+
 # With AUTOLOAD=1 the module is loaded at boot.
-install: module	## install the module, kvm-s390-diag-stat, its manual and the options
-	@[ -n "$(DESTDIR)" ] || [ "$$(uname -m)" = s390x ] || \
-		{ echo "make: this machine is not s390; name a folder with DESTDIR=" >&2; exit 1; }
+install-module: on-s390 module	## install the module and its options (AUTOLOAD=)
 	@# kbuild's own depmod would also write below DESTDIR, so it is disabled here.
 	$(KBUILD) M="$(CURDIR)" INSTALL_MOD_PATH="$(abspath $(DESTDIR))" \
 		INSTALL_MOD_DIR="$(INSTALL_MOD_DIR)" cmd_depmod=: modules_install
 	$(if $(DESTDIR),,depmod "$(RELEASE)")
-	install -D -m 755 tools/kvm-s390-diag-stat "$(PROGRAM)"
-	install -D -m 644 tools/kvm-s390-diag-stat.1 "$(MANUAL)"
-	@for file in $(if $(AUTOLOAD),$(CONFIGS),$(firstword $(CONFIGS))); do \
-		to="$(ETC)/$$file"; \
-		if [ -e "$$to" ] && ! cmp -s "dist/$$file" "$$to"; then \
-			echo "$$to was changed and stays; the new one is $$to.new"; \
-			to="$$to.new"; \
-		fi; \
-		echo "install -D -m 644 dist/$$file $$to"; \
-		install -D -m 644 "dist/$$file" "$$to" || exit; \
-	done
+	$(call install_files,$(OPTIONS) $(if $(AUTOLOAD),$(AT_BOOT)))
+	$(options_are_read)
 
-uninstall:	## remove what "make install" installed; changed options stay
+install-tools: on-s390	## install kvm-s390-diag-stat and its manual
+	$(call install_files,$(TOOLS))
+
+install-dkms: on-s390	## install the module by DKMS, and its options (AUTOLOAD=)
+	$(call install_files,$(DKMS_SOURCES) $(OPTIONS) $(if $(AUTOLOAD),$(AT_BOOT)))
+	$(options_are_read)
+	$(if $(DESTDIR),,dkms install kvm-s390-diag/$(DKMS_VERSION))
+
+# Without its options the module claims every function code.
+options_are_read = @[ -n "$(DESTDIR)" ] || modprobe -c | grep -q '^options kvm.s390.diag ' || \
+	{ echo "make: modprobe finds no options for kvm-s390-diag in $(modprobedir);" \
+		"name a folder that it reads with modprobedir=" >&2; exit 1; }
+
+on-s390:
+	@[ -n "$(DESTDIR)" ] || [ "$$(uname -m)" = s390x ] || \
+		{ echo "make: this machine is not s390; name a folder with DESTDIR=" >&2; exit 1; }
+
+uninstall: uninstall-module uninstall-tools	## remove what "make install" installed
+
+uninstall-module:
 	rm -f "$(MODDIR)"/kvm-s390-diag.ko "$(MODDIR)"/kvm-s390-diag.ko.gz \
 		"$(MODDIR)"/kvm-s390-diag.ko.xz "$(MODDIR)"/kvm-s390-diag.ko.zst
 	@[ ! -d "$(MODDIR)" ] || rmdir --ignore-fail-on-non-empty "$(MODDIR)"
 	$(if $(DESTDIR),,depmod "$(RELEASE)")
-	rm -f "$(PROGRAM)" "$(MANUAL)"
-	@for file in $(CONFIGS); do \
-		to="$(ETC)/$$file"; \
-		rm -f "$$to.new"; \
-		if [ -e "$$to" ] && ! cmp -s "dist/$$file" "$$to"; then \
-			echo "$$to was changed and stays"; \
-		else \
-			echo "rm -f $$to"; \
-			rm -f "$$to"; \
-		fi; \
-	done
-	@[ -n "$(DESTDIR)" ] || [ ! -d /sys/module/kvm_s390_diag ] || \
-		echo "the module is still loaded; rmmod kvm_s390_diag unloads it"
+	$(call remove_files,$(OPTIONS) $(AT_BOOT))
+	$(still_loaded)
+
+uninstall-tools:
+	$(call remove_files,$(TOOLS))
+
+uninstall-dkms:	## remove what "make install-dkms" installed
+	$(if $(DESTDIR),,dkms remove kvm-s390-diag/$(DKMS_VERSION) --all)
+	rm -rf "$(DESTDIR)$(DKMS_DIR)"
+	$(call remove_files,$(OPTIONS) $(AT_BOOT))
+	$(still_loaded)
+
+still_loaded = @[ -n "$(DESTDIR)" ] || [ ! -d /sys/module/kvm_s390_diag ] || \
+	echo "the module is still loaded; rmmod kvm_s390_diag unloads it"
 
 upgrade: install	## install, and replace the loaded module while guests run
 	@[ -z "$(DESTDIR)" ] || \
@@ -66,4 +97,5 @@ upgrade: install	## install, and replace the loaded module while guests run
 	modprobe kvm-s390-diag
 	@echo "loaded: kvm-s390-diag $$(cat /sys/module/kvm_s390_diag/version)"
 
-.PHONY: install uninstall upgrade
+.PHONY: install install-module install-tools install-dkms on-s390 uninstall uninstall-module \
+	uninstall-tools uninstall-dkms upgrade

@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lab"))
 import lab  # noqa: E402
 
-READER = ROOT / "tools/kvm-s390-diag-stat"
+READER = pathlib.Path(os.environ.get("READER", ROOT / "tools/kvm-s390-diag-stat"))
 NAMES = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
          "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
          "left_to_kvm", "privileged"]
