@@ -4,11 +4,14 @@
 
 import argparse
 import csv
+import datetime
 import io
 import json
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,10 +29,17 @@ sys.path.insert(0, str(ROOT / "tests/lab"))
 import lab  # noqa: E402
 
 READER = pathlib.Path(os.environ.get("READER", ROOT / "tools/kvm-s390-diag-stat"))
+PROMTOOL = lab.CACHE / "promtool"
+# Makes a module's folder in sysfs.
+MODULE = ("mount -t tmpfs none /sys/module; mkdir -p /sys/module/kvm_s390_diag/parameters; "
+          "echo 7.8 > /sys/module/kvm_s390_diag/version; "
+          "echo 0x500,0x501 > /sys/module/kvm_s390_diag/parameters/claim")
 NAMES = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
          "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
          "left_to_kvm", "privileged"]
 PATIENCE = 30
+# A time in the format of ISO 8601, with the time zone.
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 
 
 def run(*args, **options):
@@ -89,6 +99,14 @@ class Folder(unittest.TestCase):
         self.until(lambda: words[-1].encode() in
                    pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes())
         return process.pid
+
+    def without_module(self, *args, module="", **options):
+        """Calls the reader without --path where the module is not loaded. The module's
+        folder in sysfs is then made by a script, if one is given."""
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-ec", "mount -t tmpfs none /sys/kernel/debug; "
+             f'{module or ":"}; exec "$@"', "sh", sys.executable, READER, *map(str, args)],
+            capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
 
     def until(self, condition):
         limit = time.monotonic() + PATIENCE
@@ -184,6 +202,48 @@ class Once(Folder):
                 self.assertEqual([vm["guest"] for vm in found], [name])
         self.assertIn("no VM of the name 'mail'", self.read("-1", "-g", "mail", status=5))
 
+    def test_one_name(self):
+        "every output shows a VM under the same name, which is its own"
+        pids = [self.guest("-name", f"guest={name}") for name in ("web", "db", "db")]
+        for pid in pids:
+            self.put(f"{pid}-11")
+        expected = {"total", "web", f"db/{pids[1]}-11", f"db/{pids[2]}-11"}
+        self.assertEqual({line.split()[0] for line in self.read("-1").splitlines()}, expected)
+        process = self.start("-l")
+        process.stdout.readline()
+        self.assertEqual({process.stdout.readline().split()[1] for _ in expected}, expected)
+
+    def test_uuid(self):
+        "the UUID that QEMU got is beside the name, and selects the VM"
+        uuid = "0c1b2a39-4857-4667-8594-a3b2c1d0e9f8"
+        pid = self.guest("-uuid", uuid, "-name", "guest=web")
+        self.put(f"{pid}-11")
+        self.put("1234-11")
+        for args in (["-g", uuid], ["-g", "web"], ["-g", f"{pid}-11"]):
+            answer = json.loads(self.read("-1", "-j", "-s", "0.1", *args))
+            self.assertEqual([(vm["guest"], vm["uuid"]) for vm in answer["vms"]],
+                             [("web", uuid)])
+        rows = csv.DictReader(io.StringIO(self.read("-1", "-c", "-s", "0.1")))
+        self.assertEqual({row["vm"]: row["uuid"] for row in rows},
+                         {"total": "", "1234-11": "", f"{pid}-11": uuid})
+
+    def test_no_such_counter(self):
+        "-f that matches nothing has status 6 in each mode"
+        for mode in (["-1"], ["-l"], ["-L", self.path.with_name("log")], ["--prometheus"]):
+            with self.subTest(mode):
+                self.assertIn("no counter matches 'nothing'",
+                              self.read(*mode, "-f", "nothing", status=6))
+
+    def test_time(self):
+        "times are in ISO 8601 with the time zone"
+        row = next(csv.DictReader(io.StringIO(self.read("-1", "-c", "-s", "0.1"))))
+        self.assertRegex(row["time"], f"^{TIME}$")
+        process = self.start("-l")
+        process.stdout.readline()
+        self.assertRegex(process.stdout.readline(), f"^{TIME} total ")
+        self.assertTrue(datetime.datetime.fromisoformat(
+            json.loads(self.read("-1", "-j", "-s", "0.1"))["time"]).tzinfo)
+
     def test_csv(self):
         "CSV can be parsed, with any guest name"
         pid = self.guest("-name", 'guest=a,,"b"\nc')
@@ -207,50 +267,147 @@ class Once(Folder):
 
 
 class Prometheus(Folder):
-    SAMPLE = re.compile(r'([a-z0-9_]+)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\} (\d+)$')
+    SAMPLE = re.compile(r'([a-z0-9_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\d+)$')
 
     def samples(self, *args):
         """Parses the exposition format strictly. Returns metrics, labels and values."""
         metric, samples = None, []
-        for line in self.read("--prometheus", *args).splitlines():
+        text = self.read("--prometheus", *args)
+        self.promtool("check", "metrics", input=text)
+        for line in text.splitlines():
             if match := re.match(r"# HELP (\w+) .+", line):
                 metric = match[1]
-                self.assertTrue(metric.endswith("_total"))
             elif line.startswith("#"):
-                self.assertEqual(line, f"# TYPE {metric} counter")
+                kind = "counter" if metric.endswith("_total") else "gauge"
+                self.assertEqual(line, f"# TYPE {metric} {kind}")
             else:
                 match = self.SAMPLE.match(line)
                 self.assertTrue(match, line)
                 self.assertEqual(match[1], metric)
                 labels = {key: re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), value)
-                          for key, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2])}
+                          for key, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"',
+                                                       match[2] or "")}
                 samples.append((metric, labels, int(match[3])))
         return samples
 
+    def promtool(self, *args, **options):
+        done = subprocess.run([PROMTOOL, *args], capture_output=True, text=True, timeout=PATIENCE,
+                              check=False, **options)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
     def test_format(self):
-        "the output has the exposition format, and the values of the kernel"
+        "promtool accepts the output, which has the values of the kernel"
         self.put("1234-11", served_cookie=2**64 - 1)
         samples = self.samples()
-        self.assertEqual(len(samples), 2 * len(NAMES))
+        self.assertEqual(len(samples), 2 * len(NAMES) + 2)
         self.assertIn(("kvm_s390_diag_intercepts_total", {"outcome": "served_cookie"}, 100),
                       samples)
         self.assertIn(("kvm_s390_diag_vm_intercepts_total",
-                       {"vm": "1234-11", "pid": "1234", "guest": "",
-                        "outcome": "served_cookie"}, 2**64 - 1), samples)
+                       {"vm": "1234-11", "guest": "", "uuid": "", "outcome": "served_cookie"},
+                       2**64 - 1), samples)
+        self.assertIn(("kvm_s390_diag_loaded", {}, 1), samples)
 
     def test_escaping(self):
         "labels are escaped"
         name = 'a\\b"c\nd\\n'
         pid = self.guest("-name", f"guest={name}")
         self.put(f"{pid}-11")
-        self.assertEqual({labels["guest"] for _, labels, _ in self.samples("-g", name)}, {name})
+        self.assertEqual({labels["guest"] for _, labels, _ in self.samples("-g", name)
+                          if "guest" in labels}, {name})
 
     def test_filtered(self):
         "with a filter there is no sum over all VMs"
         self.put("1234-11")
         self.put("1235-11")
-        self.assertEqual({labels.get("pid") for _, labels, _ in self.samples("-p", "1234")},
-                         {"1234"})
+        self.assertEqual({(metric, labels["vm"]) for metric, labels, _ in
+                          self.samples("-p", "1234") if "outcome" in labels},
+                         {("kvm_s390_diag_vm_intercepts_total", "1234-11")})
+
+    def test_info(self):
+        "a metric has the version and the parameter claim of the loaded module"
+        done = self.without_module("--prometheus", "--path", self.path, module=MODULE)
+        self.assertIn('kvm_s390_diag_info{version="7.8",claim="0x500,0x501"} 1\n', done.stdout)
+
+    def test_loaded(self):
+        "without the module, the only metric says that it is not loaded"
+        done = self.without_module("--prometheus")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual([line for line in done.stdout.splitlines() if line[0] != "#"],
+                         ["kvm_s390_diag_loaded 0"])
+        self.promtool("check", "metrics", input=done.stdout)
+
+    def test_not_loaded_or_not_readable(self):
+        "if the module is loaded but its counters are missing, there is no metric"
+        done = self.without_module("--prometheus", module=MODULE)
+        self.assertEqual((done.returncode, done.stdout), (4, ""))
+
+    def test_textfile(self):
+        "--prometheus FILE replaces the file at once, and removes it if it fails"
+        folder = self.path.with_name("collector")
+        folder.mkdir()
+        file = folder / "diag.prom"
+        file.write_text("old")
+        inode = file.stat().st_ino
+        self.assertEqual(self.read("--prometheus", file), "")
+        self.assertNotEqual(file.stat().st_ino, inode)
+        self.assertEqual(file.read_text(), self.read("--prometheus"))
+        self.assertEqual([(entry.name, entry.stat().st_mode & 0o777)
+                          for entry in folder.iterdir()], [("diag.prom", 0o644)])
+        self.read("--prometheus", file, "-p", "1", status=5)
+        self.assertEqual(list(folder.iterdir()), [])
+        file.write_text("old")
+        (self.path / "total").unlink()
+        self.read("--prometheus", file, status=3)
+        self.assertEqual(list(folder.iterdir()), [])
+
+    def unit(self, setting):
+        """Returns a command of the service, or the value of another setting."""
+        text = (ROOT / "dist/systemd/kvm-s390-diag-prometheus.service").read_text()
+        return re.search(rf"(?m)^{setting}=(.*)$", text)[1]
+
+    def service(self, *prefix):
+        """Runs the commands of the service as systemd does. Returns the file's content, or
+        None. Nothing else may be in the folder."""
+        file = self.path.with_name("collector") / "kvm-s390-diag.prom"
+        file.parent.mkdir(exist_ok=True)
+        (self.path.with_name("kvm-s390-diag-stat")).unlink(missing_ok=True)
+        (self.path.with_name("kvm-s390-diag-stat")).symlink_to(READER)
+        environment = dict(os.environ, TEXTFILE=str(file),
+                           PATH=f"{self.path.parent}:{os.environ['PATH']}")
+        words = [word.replace("${TEXTFILE}", str(file))
+                 for word in shlex.split(self.unit("ExecStart"))]
+        done = subprocess.run([*prefix, *words, "--path", self.path], env=environment,
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+        subprocess.run(shlex.split(self.unit("ExecStopPost")), check=True, env=dict(
+            environment, SERVICE_RESULT="exit-code" if done.returncode else "success"))
+        self.assertLessEqual({entry.name for entry in file.parent.iterdir()}, {file.name})
+        return file.read_text() if file.exists() else None
+
+    def test_service(self):
+        "the service writes the file, and leaves none behind when it fails"
+        self.assertEqual(self.service(), self.read("--prometheus"))
+        # As if the program could not be started, and as if it was killed.
+        self.assertIsNone(self.service("false"))
+        self.assertIsNotNone(self.service())
+        folder = self.path.with_name("collector")
+        (folder / "kvm-s390-diag.prom.new").write_text("incomplete")
+        self.assertIsNone(self.service("sh", "-c", "kill -KILL $$"))
+        self.assertIsNotNone(self.service())
+        self.path.rename(self.path.with_name("aside"))
+        self.assertIsNone(self.service())
+
+    def test_units(self):
+        "systemd has no complaint about the service and the timer"
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no",
+                               *(ROOT / "dist/systemd").iterdir()], capture_output=True,
+                              text=True, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_alerts(self):
+        "promtool has no complaint about the alert rules, and they fire when they must"
+        self.promtool("check", "rules", ROOT / "dist/prometheus/kvm-s390-diag.rules.yml")
+        self.promtool("test", "rules", ROOT / "tests/install/alerts.yml")
 
 
 class Changes(Folder):
@@ -360,7 +517,7 @@ class Changes(Folder):
         process = self.start("-l")
         banner = process.stdout.readline().split()
         self.assertEqual(banner, ["time", "vm"] + NAMES)
-        self.assertEqual([process.stdout.readline().split()[2] for _ in range(2)],
+        self.assertEqual([process.stdout.readline().split()[1] for _ in range(2)],
                          ["total", "1234-11"])
         lines = [process.stdout.readline() for _ in range(20)]
         self.assertEqual(sum(line.startswith("time") for line in lines), 1)
@@ -385,7 +542,7 @@ class Changes(Folder):
         file.rename(file.with_suffix(".1"))
         process.send_signal(signal.SIGHUP)
         self.until(lambda: len(lines()) > len(NAMES))
-        self.assertEqual(lines()[0], "time,vm,guest,counter,total,change")
+        self.assertEqual(lines()[0], "time,vm,guest,counter,total,change,per_second,uuid")
 
     def test_reader_gone(self):
         "the reader ends quietly when its output pipe is closed"
@@ -439,20 +596,24 @@ class Errors(Folder):
 
     def test_module_not_loaded(self):
         "without the module the reader shows how to load it, with status 3"
-        done = self.outside("mount -t tmpfs none /sys/kernel/debug")
+        done = self.without_module("-1")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("run modprobe kvm-s390-diag", done.stderr)
 
 
-class Live(Folder):
-    """The table, on a terminal with the functions of a VT100."""
+class Terminal(Folder):
+    """A terminal with the functions of a VT100."""
 
-    def table(self, *args, rows=24, columns=100, delay="0.1"):
+    # What runs on the terminal, before the reader's arguments.
+    command = [sys.executable, str(READER)]
+
+    def table(self, *args, rows=24, columns=100, delay="0.1", terminal="vt100", command=None):
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.Stream(self.screen)
+        program, *words = command or self.command
         self.reader = pexpect.spawn(
-            sys.executable, [str(READER), "--path", str(self.path), "-s", delay, *args],
-            timeout=PATIENCE, env=dict(os.environ, TERM="vt100", LC_ALL="C.UTF-8"),
+            program, [*words, "--path", str(self.path), "-s", delay, *args],
+            timeout=PATIENCE, env=dict(os.environ, TERM=terminal, LC_ALL="C.UTF-8"),
             encoding="utf-8", dimensions=(rows, columns))
         self.addCleanup(self.reader.close)
         self.addCleanup(self.reader.wait)
@@ -485,6 +646,10 @@ class Live(Folder):
         """Waits until the program has ended. Returns its exit status."""
         self.reader.expect(pexpect.EOF)
         return self.reader.wait()
+
+
+class Live(Terminal):
+    """The table."""
 
     def test_rates(self):
         "the table shows the rates of all VMs together and of each VM"
@@ -545,13 +710,14 @@ class Live(Folder):
         self.never_shows("(?m)^(2-11|total)")
 
     def test_delay_and_help(self):
-        "h lists the keys, s sets the delay"
+        "h and ? list the keys, s sets the delay"
         self.table()
-        self.shows("total")
-        self.press("h")
-        self.shows("b +a line for each VM")
-        self.press(" ")
-        self.shows("total")
+        self.shows("(?m)^h help, q quit$")
+        for key in "h?":
+            self.press(key)
+            self.shows("b +a line for each VM")
+            self.press(" ")
+            self.shows("total")
         self.press("s")
         self.shows(r"now 0\.1")
         self.press("0\n")
@@ -593,16 +759,319 @@ class Live(Folder):
         self.assertEqual(self.status(), 0)
 
 
+    def test_header(self):
+        "the header has the version and the parameter claim of the loaded module"
+        self.table(command=["unshare", "--mount", "sh", "-ec", f'{MODULE}; exec "$@"', "sh",
+                            *self.command])
+        self.shows(r"(?m)^kvm-s390-diag 7\.8, claim=0x500,0x501: DIAGNOSE intercepts, per second$")
+
+    def test_uuid_column(self):
+        "a terminal that is wide enough shows the UUIDs"
+        uuid = "0c1b2a39-4857-4667-8594-a3b2c1d0e9f8"
+        pid = self.guest("-uuid", uuid, "-name", "guest=web")
+        self.put(f"{pid}-11")
+        self.table()
+        self.shows(rf"(?m)^vm .* uuid$(?s:.*)^web .* {uuid}$")
+        self.press("q")
+        self.table(columns=70)
+        self.shows("(?m)^web ")
+        self.never_shows("uuid")
+
+    def test_no_counter(self):
+        "-f that matches nothing ends with status 6; the key f shows a message"
+        self.table("-f", "nothing")
+        self.assertEqual(self.status(), 6)
+        self.table()
+        self.shows("total")
+        self.press("fnothing\n")
+        self.shows("No counter matches; press c")
+
+    def test_terminals(self):
+        "a terminal that cannot show the table is refused with a message"
+        for terminal, status, text in (("dumb", 2, "cannot move its cursor"),
+                                       ("no-such-terminal", 1, "cannot show the table")):
+            with self.subTest(terminal):
+                self.table(terminal=terminal)
+                self.reader.expect(f"the terminal '{terminal}' {text}")
+                self.assertEqual(self.status(), status)
+
+    def test_no_curses(self):
+        "without Python's module curses, the table is refused with a message"
+        self.table(command=[sys.executable, "-c", "import runpy, sys; del sys.argv[0]; "
+                            "sys.modules['curses'] = None; "
+                            f"runpy.run_path('{READER}', run_name='__main__')", str(READER)])
+        self.reader.expect("needs Python's module curses")
+        self.assertEqual(self.status(), 1)
+
+
+# Runs the reader with a folder in place of tracefs. The kernel fills a new trace instance, and
+# removes it with its content. So do mkdir and rmdir here.
+DRIVER = """
+import importlib.machinery, importlib.util, os, shutil, sys, types
+loader = importlib.machinery.SourceFileLoader("reader", sys.argv[1])
+reader = importlib.util.module_from_spec(importlib.util.spec_from_loader("reader", loader))
+loader.exec_module(reader)
+tracefs = sys.argv[2]
+reader.find_tracefs = lambda: tracefs
+reader.module_claim = lambda: open(tracefs + "/claim").read()
+reader.os = types.SimpleNamespace(**dict(
+    vars(os), mkdir=lambda path: shutil.copytree(tracefs + "/template", path),
+    rmdir=shutil.rmtree))
+sys.argv[1:3] = []
+sys.exit(reader.main())
+"""
+
+FORMAT = ('print fmt: "vm %d", REC->vm, __print_symbolic(REC->outcome, { 0, "served_cookie" }, '
+          '{ 1, "served_search" }, { 3, "forwarded_no_device" }, { 7, "left_to_kvm" }, '
+          '{ 9, "of_a_newer_module" })')
+
+
+class ByQueue(Terminal):
+    """--queues, on a made-up tracefs. host.py and tests/guests/run use the kernel's."""
+
+    def setUp(self):
+        super().setUp()
+        self.tracefs = self.path.with_name("tracing")
+        self.event = "events/kvm_s390_diag/kvm_s390_diag"
+        event = self.tracefs / "template" / self.event
+        event.mkdir(parents=True)
+        (self.tracefs / "instances").mkdir()
+        (self.tracefs / "claim").write_text("0x500")
+        (event / "format").write_text(FORMAT)
+        (event / "hist").touch()
+        self.command = [sys.executable, "-c", DRIVER, str(READER), str(self.tracefs)]
+        self.pid = self.guest("-name", "guest=web")
+        self.put(f"{self.pid}-11")
+
+    def queues(self, *args, **options):
+        """Starts the reader. Returns the process and its trace instance."""
+        process = subprocess.Popen(
+            [*self.command, "--path", str(self.path), "-s", "0.1", "--queues", *args],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        for close in (process.stdout.close, process.stderr.close, process.wait, process.kill):
+            self.addCleanup(close)
+        instance = self.instance(process.pid)
+        self.until(lambda: process.poll() is not None or self.triggers(instance))
+        return process, instance
+
+    def instance(self, pid):
+        return self.tracefs / "instances" / f"kvm-s390-diag-stat.{pid}"
+
+    def instances(self):
+        return {entry.name for entry in (self.tracefs / "instances").iterdir()}
+
+    def triggers(self, instance):
+        """Returns the last trigger, when all triggers have been written."""
+        trigger = instance / self.event / "trigger"
+        text = trigger.read_text() if trigger.exists() else ""
+        return text if "outcome == 9 " in text else ""
+
+    def count(self, instance, *entries, dropped=0):
+        """Lets the kernel's histograms show entries of outcome, subchannel, queue and count."""
+        text = ""
+        for outcome in (0, 1, 3, 9):
+            text += ("# event histogram\n#\n# trigger info: hist:keys=vm,schid,queue:"
+                     "vals=hitcount:sort=hitcount:size=4096 if outcome == "
+                     f"{outcome} && code == 0x500 && subcode == 3 [active]\n#\n\n")
+            text += "".join(f"{{ vm: {self.pid:10}, schid: {schid:10}, queue: {queue:10} }} "
+                            f"hitcount: {number:10}\n"
+                            for of, schid, queue, number in entries if of == outcome)
+            text += f"\nTotals:\n    Hits: 0\n    Entries: 0\n    Dropped: {dropped}\n\n\n"
+        hist = instance / self.event / "hist"
+        new = hist.with_name("new")
+        new.write_text(text)
+        new.replace(hist)
+
+    def test_queues_json(self):
+        "JSON has each queue's notifications by outcome; none is lost between two readings"
+        process, instance = self.queues("-l", "-j")
+        self.count(instance, (0, 0x00010005, 0, 40), (3, 0x00010005, 0, 2), (1, 0x00070006, 3, 5),
+                   (9, 0x00010005, 0, 6), (3, 0x12345678, 2**64 - 1, 1))
+        found = {}
+        while len(found) < 3:
+            answer = json.loads(process.stdout.readline())
+            for queue in answer["queues"]:
+                self.assertEqual((queue["vm"], queue["guest"]), (f"{self.pid}-11", "web"))
+                found.setdefault((queue["subchannel"], queue["queue"]), queue["counters"])
+        self.assertEqual({key: {name: value["change"] for name, value in counters.items()
+                                if value["change"]} for key, counters in found.items()},
+                         {("0.0.0005", 0): {"served_cookie": 40, "forwarded_no_device": 2,
+                                            "of_a_newer_module": 6},
+                          ("0.3.0006", 3): {"served_search": 5},
+                          ("0x12345678", 2**64 - 1): {"forwarded_no_device": 1}})
+        # Each first change is that of one reading, whose length the record has.
+        self.count(instance, (0, 0x00010005, 0, 140))
+        while (change := answer["queues"][0]["counters"]["served_cookie"])["total"] != 140:
+            answer = json.loads(process.stdout.readline())
+        self.assertEqual(change["change"], 100)
+        self.assertAlmostEqual(change["per_second"], 100 / answer["seconds"], delta=0.01)
+
+    def test_queues_csv(self):
+        "CSV has a line for each queue and outcome"
+        process, instance = self.queues("-l", "-c", "-z")
+        self.count(instance, (0, 0x00010005, 1, 40))
+        head = process.stdout.readline().strip()
+        self.assertEqual(head, "time,vm,guest,counter,total,change,per_second,uuid,"
+                               "subchannel,queue")
+        row = dict(zip(head.split(","), process.stdout.readline().strip().split(",")))
+        self.assertEqual([row[name] for name in ("vm", "guest", "counter", "total", "change",
+                                                 "subchannel", "queue")],
+                         [f"{self.pid}-11", "web", "served_cookie", "40", "40", "0.0.0005", "1"])
+
+    def test_queues_table(self):
+        "the table has a line for each queue, the busiest first"
+        self.table("--queues")
+        self.shows("(?m)^No notification yet")
+        instance = self.instance(self.reader.pid)
+        self.count(instance, (0, 0x00010005, 0, 1), (3, 0x00010006, 1, 3))
+        self.press("t")
+        self.shows(r"(?m)^vm +subchannel +queue +all +cookie +device$")
+        self.shows(r"(?m)^web +0\.0\.0005 +0 +1 +1 +0$")
+        self.shows(r"(?m)^web +0\.0\.0006 +1 +3 +0 +3$")
+        self.press("o")
+        self.shows(r"(?m)^web +0\.0\.0006 .*\nweb +0\.0\.0005 ")
+        self.press("q")
+        self.assertEqual(self.status(), 0)
+        self.assertEqual(self.instances(), set())
+
+    def test_queues_of_one_vm(self):
+        "for one VM, the kernel counts only the notifications of its process"
+        self.put("1-11")
+        for which in ("web", str(self.pid), f"{self.pid}-11"):
+            with self.subTest(which):
+                process, instance = self.queues(which, "-l")
+                self.assertIn(f"&& (vm == {self.pid})", self.triggers(instance))
+        _, instance = self.queues("-l")
+        self.assertNotIn("vm ==", self.triggers(instance))
+        process, _ = self.queues("mail", "-1")
+        self.assertEqual(process.wait(PATIENCE), 5)
+
+    def test_queues_new_filter(self):
+        "a filter that is set in the table becomes the kernel's"
+        self.put("1-11")
+        self.table("--queues")
+        self.shows("No notification")
+        instance = self.instance(self.reader.pid)
+        self.press("p1\n")
+        self.until(lambda: "(vm == 1)" in self.triggers(instance))
+        self.press("c")
+        self.until(lambda: "vm ==" not in (self.triggers(instance) or "vm =="))
+
+    def test_queues_restart(self):
+        "a queue is idle, and stays in the table, when the kernel has started to count anew"
+        self.put("1-11")
+        self.table("--queues", "-f", "served")
+        self.shows("No notification")
+        instance = self.instance(self.reader.pid)
+        self.press("t")
+        self.count(instance, (0, 0x00010005, 0, 7))
+        self.shows(r"(?m)^web +0\.0\.0005 +0 +7 +7 +0$")
+        self.press(f"p{self.pid}\n")
+        self.until(lambda: f"(vm == {self.pid})" in self.triggers(instance))
+        self.press("t")
+        self.shows(r"(?m)^web +0\.0\.0005 +0 +0 +0 +0$")
+        self.count(instance, (0, 0x00010005, 0, 2))
+        self.press("t")
+        self.shows(r"(?m)^web +0\.0\.0005 +0 +9 +9 +0$")
+
+    def test_queues_dropped(self):
+        "notifications that found no room in the histograms are reported"
+        process, instance = self.queues("-l")
+        self.count(instance, dropped=7)
+        self.assertIn("28 notifications had no room", process.stderr.readline())
+
+    def test_queues_stopped(self):
+        "each signal that ends the reader also removes its trace instance"
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            with self.subTest(number):
+                process, _ = self.queues("-l")
+                process.send_signal(number)
+                self.assertEqual(process.wait(PATIENCE), 0 if number == signal.SIGINT else -number)
+                self.assertEqual(self.instances(), set())
+
+    def test_queues_killed(self):
+        "the next start removes the trace instance of a killed reader, and no other one"
+        killed, _ = self.queues("-l")
+        running, instance = self.queues("-l")
+        (self.tracefs / "instances/other").mkdir()
+        killed.kill()
+        killed.wait()
+        self.assertEqual(len(self.instances()), 3)
+        subprocess.run([*self.command, "--path", self.path, "-1", "-s", "0.1"], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.assertEqual(self.instances(), {"other", instance.name})
+
+    def test_queues_impossible(self):
+        "if the kernel or the module cannot count, a message says why, and nothing stays behind"
+        (self.tracefs / "template" / self.event / "hist").unlink()
+        self.assertIn("CONFIG_HIST_TRIGGERS", self.queues("-1")[0].stderr.readline())
+        (self.tracefs / "claim").write_text("0x501")
+        self.assertIn("claim=0x501 leaves", self.queues("-1")[0].stderr.readline())
+        (self.tracefs / "claim").write_text("all")
+        shutil.rmtree(self.tracefs / "template/events")
+        (self.tracefs / "template").mkdir(exist_ok=True)
+        self.assertIn("does not have the module's trace event",
+                      self.queues("-1")[0].stderr.readline())
+        self.until(lambda: self.instances() == set())
+
+
+class Completion(Folder):
+    def complete(self, *words):
+        """Returns what bash offers for the last word."""
+        script = f"""
+            compopt() {{ :; }}
+            source {ROOT}/tools/kvm-s390-diag-stat.bash
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            _kvm_s390_diag_stat "$1"
+            [ ${{#COMPREPLY[@]}} = 0 ] || printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        program = self.path.with_name("program")
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {READER} --path {self.path} "$@"\n')
+        program.chmod(0o755)
+        done = subprocess.run(["bash", "-c", script, "bash", program, *words], check=True,
+                              capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.splitlines()
+
+    def test_completion_options(self):
+        "bash completes every option that --help lists"
+        self.assertEqual(set(self.complete("-")), listed_options())
+        self.assertEqual(self.complete("--qu"), ["--queues"])
+
+    def test_completion_values(self):
+        "bash completes counters, guests and processes, and runs nothing of a guest's name"
+        pid = self.guest("-name", "guest=a$(touch owned)")
+        self.put(f"{pid}-11")
+        self.assertEqual(self.complete("-f", "forwarded_no"),
+                         ["forwarded_no_device", "forwarded_no_css"])
+        self.assertEqual(self.complete("-g", ""), [r"a\$\(touch\ owned\)"])
+        self.assertFalse(pathlib.Path("owned").exists())
+        self.assertEqual(self.complete("-p", ""), [str(pid)])
+        self.assertEqual(self.complete("--queues", str(pid)), [f"{pid}-11"])
+        self.assertEqual(self.complete("-s", ""), [])
+
+    def test_completion_in_bash(self):
+        "bash uses this completion for the program's name"
+        shell = pexpect.spawn("bash", ["--norc", "--noprofile"], encoding="utf-8",
+                              timeout=PATIENCE, env=dict(os.environ, TERM="dumb"))
+        self.addCleanup(shell.close)
+        shell.sendline(f"source {ROOT}/tools/kvm-s390-diag-stat.bash")
+        shell.send("kvm-s390-diag-stat --prom\t")
+        shell.expect("kvm-s390-diag-stat --prometheus ")
+
+
+def listed_options():
+    return {option for line in run("--help").stdout.splitlines() if line.startswith("  -")
+            for option in re.findall(r"(?:^  |, )(--?[\w-]+)", line)}
+
+
 class Manual(unittest.TestCase):
     def test_options(self):
         "the manual lists the options that --help lists"
         manual = (ROOT / "tools/kvm-s390-diag-stat.1").read_text()
         described = {option.lstrip("-") for line in re.findall(r"(?m)^\.It (Fl .*)$", manual)
                      for option in re.findall(r"Fl (\S+)", line)}
-        listed = {option.lstrip("-") for line in run("--help").stdout.splitlines()
-                  if line.startswith("  -")
-                  for option in re.findall(r"(?:^  |, )--?([\w-]+)", line)}
-        self.assertEqual(described, listed)
+        self.assertEqual(described, {option.lstrip("-") for option in listed_options()})
 
 
 class TapResult(unittest.TestResult):

@@ -31,10 +31,10 @@ packages_chroot="dwarves libelf1t64 libssl3t64 make perl"
 packages_chroot_kernel="bc bison cpio flex gcc kmod libc6-dev libelf-dev libssl-dev openssl
 	python3 xz-utils"
 packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev
-	perl pyflakes3 qemu-system-misc shellcheck sparse"
+	perl pyflakes3 python3-parso python3.11-doc qemu-system-misc shellcheck sparse"
 packages_docs="perl python3-sphinx"
-packages_install="autopkgtest debhelper dh-dkms dkms dpkg-dev git groff-base lintian mandoc openssl
-	python3 python3-pexpect python3-pyte rpm rpmlint"
+packages_install="autopkgtest bash debhelper dh-dkms dkms dpkg-dev git groff-base lintian mandoc
+	openssl python3 python3-pexpect python3-pyte rpm rpmlint systemd"
 packages_prove="gcc libc6-dev"
 packages_guests="bc binutils-s390x-linux-gnu bison flex gcc libc6-dev libelf-dev libssl-dev
 	perl python3-pexpect qemu-system-misc"
@@ -302,6 +302,20 @@ emulator_support()
 	"$here/in-chroot" "$1" make -C "$dir/build" ARCH=s390 CROSS_COMPILE=s390x-linux-gnu- \
 		M="$built" WRITE_ATTEMPT="$offset" modules > "$DIAG_CACHE/hercules.log" 2>&1 ||
 		die "building the emulator support failed, see $DIAG_CACHE/hercules.log"
+}
+
+# Fetches promtool. Its package is not installed, because it would start a server.
+promtool()
+{
+	[ ! -x "$DIAG_CACHE/promtool" ] || return 0
+	say "fetching promtool"
+	dir=$DIAG_CACHE/prometheus
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	(cd "$dir" && apt-get -qq update && apt-get -qq -o APT::Sandbox::User=root download prometheus)
+	dpkg -x "$dir"/prometheus_*.deb "$dir/root"
+	mv "$dir/root/usr/bin/promtool" "$DIAG_CACHE/promtool"
+	rm -r "$dir"
 }
 
 # Fetches Python and kmod for the host.
