@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Static checks by the kernel's own tools, by shellcheck and by pyflakes. Speaks TAP. The
+# Static checks by the kernel's own tools, by shellcheck, pyflakes and parso. Speaks TAP. The
 # Makefile at the top gives KBUILD and SOURCES.
 cd "$(dirname "$0")/.." || exit 1
 . tests/lab/env.sh
@@ -137,7 +137,7 @@ done
 result "coccinelle, $scripts scripts" "$(cat "$work/cocci" 2> /dev/null)"
 
 # SC1091: a file that only the host has cannot be followed.
-shell=$(with_shebang '^#!/bin/sh'; echo "$tracked" | grep '\.sh$')
+shell=$(with_shebang '^#!/bin/sh'; echo "$tracked" | grep '\.\(ba\)\?sh$')
 for file in $(echo "$shell" | sort -u); do
 	result "shellcheck: $file" "$(shellcheck --severity=warning --exclude=SC1091 --format=gcc \
 		--external-sources --source-path=SCRIPTDIR --source-path=tests "$file" 2>&1)"
@@ -146,6 +146,18 @@ python=$(with_shebang '^#!.*python3'; echo "$tracked" | grep '\.py$')
 for file in $(echo "$python" | sort -u); do
 	result "pyflakes: $file" "$(pyflakes3 "$file" 2>&1)"
 done
+
+# The reader runs on hosts that have Python 3.6.
+cat > "$work/new.py" <<-NEW
+	import subprocess, sys
+	print(f"{sys.path=}")
+	subprocess.run(["true"], capture_output=True)
+	sys.stdout.reconfigure(errors="replace")
+	"text".isascii()
+NEW
+same "python36 finds what Python 3.6 does not have" "2 3 4 5" \
+	"$(tests/python36 "$work/new.py" | cut -d: -f2 | sort -nu | xargs)"
+result "python36: tools/kvm-s390-diag-stat" "$(tests/python36 tools/kvm-s390-diag-stat 2>&1)"
 
 missing=
 for file in $tracked; do
