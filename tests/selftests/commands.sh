@@ -11,7 +11,7 @@ kernels_own="s390x/sync_regs_test s390x/resets s390x/memop s390x/tprot set_memor
 programs="diag_abi ioeventfd_cookie s390_virtio host_api vm_lifetime notify_race hostile_guest"
 scripts="refusals trace"
 company="cpus function function_graph kprobe events perf direct bpf two_loads preempt"
-faults="churn offline thousand memory"
+faults="churn failed offline thousand memory"
 
 # lists LIST NAME: is the name in the list?
 lists()
@@ -76,13 +76,17 @@ test_kernels_own()
 
 for test in $wanted; do
 	echo "# $test, $(cut -d. -f1 /proc/uptime) s after boot"
-	case $test in
-	kernels_own) test_kernels_own ;;
-	cpus|function|function_graph|kprobe|events|perf|direct|bpf|two_loads|preempt) sh ./company.sh "$test" ;;
-	churn|offline|thousand|memory) ./faults "$test" ;;
-	refusals|trace) sh "./$test.sh" ;;
-	*) "./$test" ;;
-	esac || status=1
+	if [ "$test" = kernels_own ]; then
+		test_kernels_own
+	elif lists "$company" "$test"; then
+		sh ./company.sh "$test"
+	elif lists "$faults" "$test"; then
+		./faults "$test"
+	elif lists "$scripts" "$test"; then
+		sh "./$test.sh"
+	else
+		"./$test"
+	fi || status=1
 	# A test that died may have left the module loaded.
 	[ ! -d /sys/module/kvm_s390_diag ] || rmmod kvm_s390_diag
 done

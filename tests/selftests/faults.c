@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * faults churn | thousand | offline | memory
+ * faults churn | thousand | failed | offline | memory
  *
  * churn creates and destroys VMs while it loads and unloads the module. thousand creates
- * 1000 VMs at once. offline ends VMs while the CPU that has cached them is offline. memory
+ * 1000 VMs at once. failed makes the creation of VMs fail. offline ends VMs while the CPU that has cached them is offline. memory
  * runs VMs in a memory cgroup that is too small for them. Each notification must be
  * accounted for, and the module's counters must be exact.
  *
@@ -525,6 +525,66 @@ static void test_thousand(void)
 	log_end();
 }
 
+/* VMs whose creation fails */
+
+#define FAILURES	10000
+
+/* Does a yield of the guest exit to this program? */
+static bool yield_exits(struct tiny *t)
+{
+	const uint32_t diag_44 = 0x83000044, diag_500 = DIAG_2_4_500;
+	bool exits;
+
+	memcpy(memory + EXECUTE_AT, &diag_44, sizeof(diag_44));
+	t->vcpu.run->psw_mask = PSW_MASK_NO_DAT;
+	t->vcpu.run->psw_addr = EXECUTE_AT;
+	TEST_ASSERT(!ioctl(t->vcpu.fd, KVM_RUN, NULL), "KVM_RUN: %s", strerror(errno));
+	exits = at_diagnose(&t->vcpu, 0x44);
+	TEST_ASSERT(exits || at_wait(&t->vcpu, AT_DONE), "unexpected exit");
+	memcpy(memory + EXECUTE_AT, &diag_500, sizeof(diag_500));
+	return exits;
+}
+
+/*
+ * KVM frees the structure of a VM of an unknown type, without telling that the VM is gone. The
+ * ring of a pipe of 256 slots is allocated from the same cache and keeps that memory busy,
+ * so each VM gets another address.
+ */
+static void test_failed(void)
+{
+	const struct rlimit files_limit = { 2 * FAILURES + 100, 2 * FAILURES + 100 };
+	int (*pipes)[2] = calloc(FAILURES, sizeof(*pipes));
+	int i, refused = 0, large = 0;
+	struct tiny t;
+
+	TEST_ASSERT(pipes && !setrlimit(RLIMIT_NOFILE, &files_limit), "%s", strerror(errno));
+	memory_create();
+	log_begin();
+	module_attach("claim=all");
+	for (i = 0; i < FAILURES; i++) {
+		refused += ioctl(kvm_fd, KVM_CREATE_VM, 2) < 0 && errno == EINVAL;
+		TEST_ASSERT(!pipe(pipes[i]), "pipe: %s", strerror(errno));
+		large += fcntl(pipes[i][0], F_SETPIPE_SZ, 256 * 4096) == 256 * 4096;
+	}
+	ksft_test_result(refused == FAILURES && large == FAILURES,
+			 "%d of %d creations fail, and their memory is busy\n", refused, FAILURES);
+	create(&t);
+	ksft_test_result(yield_exits(&t), "claim=all: 0x44 of a new VM goes to userspace\n");
+	ksft_test_result(notify(&t, 0, 0) == 0 && eventfd_take(t.event) == 1 &&
+			 module_counted("served_cookie") == 1,
+			 "a notification of the new VM is served and counted\n");
+	ksft_test_result(WAIT(files() == 2), "the new VM has its file\n");
+	tiny_destroy(&t);
+	ksft_test_result(WAIT(files() == 1), "no file stays when the VM is gone\n");
+	for (i = 0; i < FAILURES; i++) {
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+	free(pipes);
+	module_detach();
+	log_end();
+}
+
 /* VMs that end while the CPU that has cached them is offline */
 
 #define OFFLINE_CYCLES	3
@@ -786,11 +846,13 @@ int main(int argc, char *argv[])
 		test_churn();
 	else if (!strcmp(name, "thousand"))
 		test_thousand();
+	else if (!strcmp(name, "failed"))
+		test_failed();
 	else if (!strcmp(name, "offline"))
 		test_offline();
 	else if (!strcmp(name, "memory"))
 		test_memory();
 	else
-		ksft_exit_fail_msg("faults churn | thousand | offline | memory\n");
+		ksft_exit_fail_msg("faults churn | thousand | failed | offline | memory\n");
 	return ksft_end();
 }
