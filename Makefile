@@ -44,7 +44,7 @@ setup:		## set up all of the lab; the other targets set up the part that they ne
 setup-host:
 	tests/lab/setup.sh host-$(KERNEL)
 
-setup-kunit setup-docs setup-install setup-guests setup-prove:
+setup-kunit setup-docs setup-install setup-guests setup-prove setup-builds:
 	tests/lab/setup.sh $(@:setup-%=%)
 
 # The files for the host are built in $(OUT), so that targets for different hosts can run
@@ -122,6 +122,9 @@ check-prove: setup-prove	## the same with fewer slots, in less than a minute
 	tests/prove/run --slots 4 symbolic || status=1; \
 	exit $$status
 
+check-builds: setup-builds	## build the module for all kernels of the lab, with expolines and clang
+	tests/builds
+
 check-install: setup-install module	## test make install, DKMS, the packages and the reader (TEST=)
 	tests/install/run $(TEST)
 
@@ -192,6 +195,7 @@ rpm: tarball	## build the RPM packages in build/rpm
 
 .DEFAULT_GOAL := module
 .PHONY: module setup setup-host setup-kunit setup-docs setup-install setup-guests setup-prove \
+	setup-builds check-builds \
 	host-parts guest-parts demo check check-host check-guests guest host check-kunit \
 	check-mutants soak prove check-prove check-install check-upgrade lint docs check-docs \
 	bench-insn bench tarball rpm clean help

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh [--renew] [host-NAME|source-NAME|kunit|docs|install|guests|prove]...
+# setup.sh [--renew] [host-NAME|source-NAME|kunit|docs|install|guests|prove|builds]...
 #
 # Sets up an amd64 Debian 12 machine for building and testing. Without an argument it
-# sets up all parts, except those of host-experimental. It installs packages on the
+# sets up all parts, except host-experimental and builds. It installs packages on the
 # machine. It fills a cache folder outside the tree with the s390x kernels of the hosts,
 # their headers and busybox, with QEMU and other tools for the hosts, and with kernel
 # sources. It runs as root, and skips every step that an earlier run has completed.
@@ -438,6 +438,7 @@ for part in $parts; do
 	kunit) packages="$packages $packages_host $packages_kunit" ;;
 	docs) packages="$packages $packages_docs" ;;
 	prove) packages="$packages $packages_host $packages_prove" ;;
+	builds) packages="$packages $packages_host" ;;
 	install) packages="$packages $packages_install" ;;
 	guests) packages="$packages $packages_host $packages_guests" ;;
 	*) die "there is no part '$part'" ;;
@@ -457,6 +458,13 @@ for part in $parts; do
 	prove) host 6.12; host_chroot 6.12; chroot_with 6.12 cbmc ;;
 	install) host_tools ;;
 	guests) source_of 6.1; guest_tools ;;
+	builds)
+		for name in 6.12 testing; do
+			host "$name"
+			host_chroot "$name"
+		done
+		buildable testing
+		chroot_with testing clang ;;
 	esac
 done
 say "ready for $parts in $DIAG_CACHE"
