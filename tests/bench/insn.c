@@ -9,12 +9,15 @@
 #include <linux/ftrace.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <asm/timex.h>
+#include <linux/trace_events.h>
 #include <kvm/iodev.h>
 
 #include "vm.h"
 
 static int (*handle_diag)(struct kvm_vcpu *vcpu);
+
+/* A VM that has an intercept before each one that is measured, or NULL. */
+static struct test_vm *other;
 
 /* The simplest device: it compares the queue and signals no eventfd. */
 struct queue_device {
@@ -52,20 +55,29 @@ static void add(struct kunit *test, struct test_vm *vm, u32 schid, u64 queue)
 
 /*
  * Returns the instructions of one call: the difference of the clock over the call, minus
- * the difference over two readings without a call between them.
+ * the difference over two readings without a call between them. The call is in assembly,
+ * because compilers differ in what they put between two readings.
  */
-static u64 measure(struct test_vm *vm, int *rc)
+static noinline u64 measure(struct test_vm *vm, int *rc)
 {
-	unsigned long flags;
+	register struct kvm_vcpu *vcpu asm("2");
 	u64 before, between, after;
+	unsigned long flags;
 	int idx;
 
 	idx = srcu_read_lock(&vm->kvm->srcu);
 	local_irq_save(flags);
-	before = get_tod_clock_fast();
-	between = get_tod_clock_fast();
-	*rc = handle_diag(vm->vcpu);
-	after = get_tod_clock_fast();
+	asm volatile("	stckf	%[before]\n"
+		     "	stckf	%[between]\n"
+		     "	lgr	%[vcpu],%[arg]\n"
+		     "	lgr	%%r1,%[fn]\n"
+		     "	basr	%%r14,%%r1\n"
+		     "	stckf	%[after]\n"
+		     : [before] "=Q" (before), [between] "=Q" (between), [after] "=Q" (after),
+		       [vcpu] "=&d" (vcpu)
+		     : [arg] "d" (vm->vcpu), [fn] "d" (handle_diag)
+		     : "0", "1", "3", "4", "5", "14", "cc", "memory");
+	*rc = (long)vcpu;
 	local_irq_restore(flags);
 	srcu_read_unlock(&vm->kvm->srcu, idx);
 	/* 4096 units of the TOD clock are 1000 ns. Round to whole nanoseconds. */
@@ -78,10 +90,12 @@ static void report(struct kunit *test, struct test_vm *vm, const char *what, u64
 	u64 insns = 0;
 	int i, rc = 0;
 
-	/* Only the last of four runs is reported: the kernel's own caches are warm then. */
-	for (i = 0; i < 4; i++) {
-		test_set_gprs(vm, r1, schid, queue, cookie);
-		insns = measure(vm, &rc);
+	/* Only the last run is reported: the kernel's own caches are warm then. */
+	for (i = 0; i < 8; i++) {
+		struct test_vm *now = other && i % 2 == 0 ? other : vm;
+
+		test_set_gprs(now, r1, schid, queue, cookie);
+		insns = measure(now, &rc);
 	}
 	KUNIT_EXPECT_EQ(test, rc, expected);
 	pr_info("insn: %s: %llu\n", what, insns);
@@ -125,6 +139,31 @@ static void usual_bus(struct kunit *test)
 	report(test, vm, "0x500/0, forwarded", 0, BIG, 0, 0, -EOPNOTSUPP);
 	test_set_insn(vm, 0, 0x501);
 	report(test, vm, "0x501, forwarded", 0, 0, 0, 0, -EOPNOTSUPP);
+}
+
+/* Two VMs take turns on this CPU, so that the module never has the VM in its cache. */
+static void in_turns(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+
+	other = usual_vm(test);
+	report(test, vm, "valid cookie, 2 VMs in turns", 3, BIG, 255, 350 + 255, 0);
+	other = NULL;
+}
+
+/* KVM's own event, with both handlers. Then the module's event, which only the module has. */
+static void traced(struct kunit *test)
+{
+	struct test_vm *vm = usual_vm(test);
+	int rc;
+
+	KUNIT_ASSERT_EQ(test, trace_set_clr_event("kvm", "kvm_s390_handle_diag", 1), 0);
+	report(test, vm, "valid cookie, KVM's event on", 3, BIG, 255, 350 + 255, 0);
+	rc = trace_set_clr_event("kvm_s390_diag", "kvm_s390_diag", 1);
+	if (!rc)
+		trace_set_clr_event("kvm", "kvm_s390_handle_diag", 0);
+	report(test, vm, "valid cookie, the handler's event on", 3, BIG, 255, 350 + 255, 0);
+	trace_set_clr_event(rc ? "kvm" : "kvm_s390_diag", NULL, 0);
 }
 
 static void by_queues(struct kunit *test)
@@ -220,6 +259,8 @@ static int bench_init(struct kunit *test)
 static struct kunit_case bench_cases[] = {
 	KUNIT_CASE(calibrate),
 	KUNIT_CASE(usual_bus),
+	KUNIT_CASE(in_turns),
+	KUNIT_CASE(traced),
 	KUNIT_CASE(by_queues),
 	KUNIT_CASE(by_subchannels),
 	KUNIT_CASE(out_of_order),
