@@ -256,6 +256,7 @@ static bool ended_well(pid_t pid)
 
 #define CHURNERS	2
 #define CHURN_CYCLES	9
+#define CHURN_LAST	100	/* VMs during the last load */
 #define CHURN_SERVED	3
 #define CHURN_EXITS	2
 #define KVM_NO_SUCH_TYPE 0x10
@@ -349,7 +350,7 @@ static void test_churn(void)
 	uint64_t issued[2], counted[2], vms, all, in_total = 0, wrong = 0;
 	bool went_on = true, paused = true, exact = true;
 	pid_t pids[CHURNERS];
-	int i, cycle;
+	int i, cycle, left;
 
 	log_begin();
 	/* Each load and unload waits for grace periods. */
@@ -370,6 +371,8 @@ static void test_churn(void)
 		went_on = went_on && churn_on(2);
 		module_detach();
 	}
+	module_attach("");
+	went_on = went_on && churn_on(CHURN_LAST);
 	WRITE_ONCE(churn->stop, true);
 	for (i = 0; i < CHURNERS; i++) {
 		went_on = ended_well(pids[i]) && went_on;
@@ -382,6 +385,11 @@ static void test_churn(void)
 	ksft_test_result(exact && in_total, "the module counts each of %" PRIu64 " in between\n",
 			 in_total);
 	ksft_test_result(paused, "no file stays when its VM is gone\n");
+	WAIT(files() == 1);
+	left = files() - 1;
+	ksft_test_result(!left, "%d files stay in a load with %d VMs and more\n", left,
+			 CHURN_LAST);
+	module_detach();
 	module_attach("");
 	ksft_test_result(files() == 1 && !module_counted(""), "the next load starts from zero\n");
 	module_detach();
