@@ -167,12 +167,12 @@ help:		## list the targets and variables
 include scripts/install.mk
 
 ##@ Packages
-# In a tree of git: the files that git has or would add. Elsewhere: all files.
+# In a tree of git: the files that git has or would add. Elsewhere: all files but build/.
 TARBALL = build/rpm/SOURCES/kvm-s390-diag-$(DKMS_VERSION).tar.gz
 tarball:	## pack the sources (the packages' source) in build/rpm/SOURCES
 	@mkdir -p $(dir $(TARBALL))
 	{ git ls-files -z -c -o --exclude-standard 2> /dev/null || \
-		find * -path build -prune -o -type f -print0; } | \
+		find . -path ./build -prune -o -type f -printf '%P\0'; } | \
 		tar -c -z -f $(TARBALL) --null --files-from=- --owner=root:0 --group=root:0 \
 		--transform 's,^,kvm-s390-diag-$(DKMS_VERSION)/,'
 

@@ -33,8 +33,8 @@ packages_chroot_kernel="bc bison cpio flex gcc kmod libc6-dev libelf-dev libssl-
 packages_kunit="bc bison coccinelle flex gcc libc6-dev libelf-dev libssl-dev
 	perl pyflakes3 python3-parso python3.11-doc qemu-system-misc shellcheck sparse"
 packages_docs="perl python3-sphinx"
-packages_install="autopkgtest bash debhelper dh-dkms dkms dpkg-dev git groff-base lintian mandoc
-	openssl python3 python3-pexpect python3-pyte rpm rpmlint systemd"
+packages_install="autopkgtest bash debhelper debootstrap dh-dkms dkms dpkg-dev git groff-base
+	lintian mandoc openssl python3 python3-pexpect python3-pyte rpm rpmlint systemd"
 packages_prove="gcc libc6-dev"
 packages_guests="bc binutils-s390x-linux-gnu bison flex gcc libc6-dev libelf-dev libssl-dev
 	perl python3-pexpect qemu-system-misc"
