@@ -21,6 +21,7 @@ import lab
 COUNTERS = pathlib.Path("/sys/kernel/debug/kvm/kvm-s390-diag")
 MODULE = pathlib.Path("/sys/module/kvm_s390_diag")
 READER = "/usr/local/bin/kvm-s390-diag-stat"
+EVENT = pathlib.Path("/sys/kernel/tracing/events/kvm_s390_diag/kvm_s390_diag")
 RELEASE = os.uname().release
 UPDATES = f"/lib/modules/{RELEASE}/updates"
 PATIENCE = 120
@@ -167,8 +168,37 @@ def test_upgrade(guest):
     tap.result(loaded() == new, "the module can be loaded again", str(done))
 
 
+def lock_down(level):
+    pathlib.Path("/sys/kernel/security/lockdown").write_text(level)
+
+
+def readable(path):
+    try:
+        return bool(pathlib.Path(path).read_text())
+    except PermissionError:
+        return False
+
+
+def test_observing_locked_down():
+    """A lockdown cannot be undone, so this is one of the last tests."""
+    for level, traces in (("integrity", True), ("confidentiality", False)):
+        lock_down(level)
+        found = {"counters": '"vms"' in reader("-1", "-j"),
+                 "claim": readable(MODULE / "parameters/claim"),
+                 "KVM's statistics": readable("/sys/kernel/debug/kvm/halt_exits"),
+                 "trace event": readable(EVENT / "enable"),
+                 "trace": readable("/sys/kernel/tracing/trace")}
+        tap.result(found == {"counters": True, "claim": True, "KVM's statistics": False,
+                             "trace event": traces, "trace": traces},
+                   f"lockdown={level}: the files that can be read are those of the page",
+                   str(found))
+
+
 def test_signature():
-    # This setting cannot be undone, so this test is the last one.
+    # These settings cannot be undone, so this test is the last one.
+    done = run("modprobe", "kvm-s390-diag")
+    tap.result("Operation not permitted" in done.stderr and loaded() is None,
+               "a host that is locked down refuses the unsigned module", str(done))
     pathlib.Path("/sys/module/module/parameters/sig_enforce").write_text("1")
     done = run("modprobe", "kvm-s390-diag")
     tap.result("Key was rejected by service" in done.stderr and loaded() is None,
@@ -189,6 +219,7 @@ def main():
     guest.terminate()
     said = guest.communicate()[0].strip()
     tap.result(guest.returncode == 0, "no notification was lost: " + said)
+    test_observing_locked_down()
     done = run("rmmod", "kvm_s390_diag")
     tap.result(done.returncode == 0, "the module unloads", str(done))
     test_signature()
