@@ -4,7 +4,9 @@
 # the same targets. See Documentation/installing.rst.
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
-mandir ?= $(prefix)/share/man
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
+unitdir ?= $(prefix)/lib/systemd/system
 
 # modprobe and systemd read these folders, whatever prefix is.
 modprobedir ?= /usr/lib/modprobe.d
@@ -24,7 +26,11 @@ DKMS_DIR = /usr/src/kvm-s390-diag-$(DKMS_VERSION)
 # to %files in dist/rpm/kvm-s390-diag.spec as well; the Debian package needs no change.
 TOOLS = \
 	tools/kvm-s390-diag-stat:$(bindir)/kvm-s390-diag-stat \
-	tools/kvm-s390-diag-stat.1:$(mandir)/man1/kvm-s390-diag-stat.1
+	tools/kvm-s390-diag-stat.1:$(mandir)/man1/kvm-s390-diag-stat.1 \
+	tools/kvm-s390-diag-stat.bash:$(datadir)/bash-completion/completions/kvm-s390-diag-stat \
+	dist/systemd/kvm-s390-diag-prometheus.service:$(unitdir)/kvm-s390-diag-prometheus.service \
+	dist/systemd/kvm-s390-diag-prometheus.timer:$(unitdir)/kvm-s390-diag-prometheus.timer \
+	dist/prometheus/kvm-s390-diag.rules.yml:$(datadir)/kvm-s390-diag/kvm-s390-diag.rules.yml
 OPTIONS = dist/modprobe.d/kvm-s390-diag.conf:$(modprobedir)/kvm-s390-diag.conf
 AT_BOOT = dist/modules-load.d/kvm-s390-diag.conf:$(modulesloaddir)/kvm-s390-diag.conf
 DKMS_SOURCES = $(foreach file,dkms.conf Kbuild \
@@ -51,7 +57,7 @@ install-module: on-s390 module	## install the module and its options (AUTOLOAD=)
 	$(call install_files,$(OPTIONS) $(if $(AUTOLOAD),$(AT_BOOT)))
 	$(options_are_read)
 
-install-tools: on-s390	## install kvm-s390-diag-stat and its manual
+install-tools: on-s390	## install kvm-s390-diag-stat, its manual and the units for Prometheus
 	$(call install_files,$(TOOLS))
 
 install-dkms: on-s390	## install the module by DKMS, and its options (AUTOLOAD=)
