@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tests/lab"))
 import lab  # noqa: E402
 
 READER = pathlib.Path(os.environ.get("READER", ROOT / "tools/kvm-s390-diag-stat"))
-PROMTOOL = lab.CACHE / "promtool"
+PROMTOOL = shutil.which("promtool") or lab.CACHE / "promtool"
 # Makes a module's folder in sysfs.
 MODULE = ("mount -t tmpfs none /sys/module; mkdir -p /sys/module/kvm_s390_diag/parameters; "
           "echo 7.8 > /sys/module/kvm_s390_diag/version; "
