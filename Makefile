@@ -172,9 +172,9 @@ TARBALL = build/rpm/SOURCES/kvm-s390-diag-$(DKMS_VERSION).tar.gz
 tarball:	## pack the sources (the packages' source) in build/rpm/SOURCES
 	@mkdir -p $(dir $(TARBALL))
 	{ git ls-files -z -c -o --exclude-standard 2> /dev/null || \
-		find . -path ./build -prune -o -type f -printf '%P\0'; } | \
+		find . -path ./build -prune -o -type f -print0; } | \
 		tar -c -z -f $(TARBALL) --null --files-from=- --owner=root:0 --group=root:0 \
-		--transform 's,^,kvm-s390-diag-$(DKMS_VERSION)/,'
+		--transform 's,^\./,,;s,^,kvm-s390-diag-$(DKMS_VERSION)/,'
 
 # Where rpm does not manage the packages, it cannot find those that the build needs.
 rpm: tarball	## build the RPM packages in build/rpm
