@@ -717,7 +717,7 @@ class Live(Terminal):
             self.press(key)
             self.shows("b +a line for each VM")
             self.press(" ")
-            self.shows("total")
+            self.shows("(?m)^total ")
         self.press("s")
         self.shows(r"now 0\.1")
         self.press("0\n")
@@ -838,7 +838,8 @@ class ByQueue(Terminal):
         (self.tracefs / "instances").mkdir()
         (self.tracefs / "claim").write_text("0x500")
         (event / "format").write_text(FORMAT)
-        (event / "hist").touch()
+        for name in ("hist", "trigger", "../../../buffer_size_kb"):
+            (event / name).touch()
         self.command = [sys.executable, "-c", DRIVER, str(READER), str(self.tracefs)]
         self.pid = self.guest("-name", "guest=web")
         self.put(f"{self.pid}-11")
@@ -861,10 +862,10 @@ class ByQueue(Terminal):
         return {entry.name for entry in (self.tracefs / "instances").iterdir()}
 
     def triggers(self, instance):
-        """Returns the last trigger, when all triggers have been written."""
+        """Returns the triggers that the reader has written, when they are complete."""
         trigger = instance / self.event / "trigger"
         text = trigger.read_text() if trigger.exists() else ""
-        return text if "outcome == 9 " in text else ""
+        return text if re.search("outcome == 9 .*\n", text) else ""
 
     def count(self, instance, *entries, dropped=0):
         """Lets the kernel's histograms show entries of outcome, subchannel, queue and count."""
@@ -906,6 +907,14 @@ class ByQueue(Terminal):
         self.assertEqual(change["change"], 100)
         self.assertAlmostEqual(change["per_second"], 100 / answer["seconds"], delta=0.01)
 
+    def test_queues_triggers(self):
+        "there is a histogram of each outcome that a notification can have"
+        _, instance = self.queues("-l")
+        self.assertEqual(self.triggers(instance).splitlines(),
+                         ["disable_event:kvm_s390_diag:kvm_s390_diag:0"] +
+                         [f"hist:keys=vm,schid,queue:size=4096 if outcome == {outcome} && "
+                          "code == 0x500 && subcode == 3" for outcome in (0, 1, 3, 9)])
+
     def test_queues_csv(self):
         "CSV has a line for each queue and outcome"
         process, instance = self.queues("-l", "-c", "-z")
@@ -940,7 +949,7 @@ class ByQueue(Terminal):
         for which in ("web", str(self.pid), f"{self.pid}-11"):
             with self.subTest(which):
                 process, instance = self.queues(which, "-l")
-                self.assertIn(f"&& (vm == {self.pid})", self.triggers(instance))
+                self.assertEqual(self.triggers(instance).count(f" && (vm == {self.pid})\n"), 4)
         _, instance = self.queues("-l")
         self.assertNotIn("vm ==", self.triggers(instance))
         process, _ = self.queues("mail", "-1")
