@@ -24,6 +24,7 @@ READER = "/usr/local/bin/kvm-s390-diag-stat"
 EVENT = pathlib.Path("/sys/kernel/tracing/events/kvm_s390_diag/kvm_s390_diag")
 RELEASE = os.uname().release
 UPDATES = f"/lib/modules/{RELEASE}/updates"
+INSTANCES = pathlib.Path("/sys/kernel/tracing/instances")
 PATIENCE = 120
 
 # kmod and Python come before the commands of busybox.
@@ -88,6 +89,8 @@ def test_load():
                "modprobe loads kvm first, and passes the installed options", str(done))
     tap.result("status 3: " in reader("-1") and "modprobe kvm-s390-diag" in reader("-1"),
                "the reader reports that the module is not loaded")
+    tap.equal("Prometheus' format has the metric for it",
+              reader("--prometheus").splitlines()[-1], "kvm_s390_diag_loaded 0")
     done = run("modprobe", "kvm-s390-diag")
     tap.result(loaded() and loaded() == installed(), "modprobe loads the module", str(done))
     tap.equal("the module claims the codes of the installed options",
@@ -104,8 +107,8 @@ def test_reader(guest):
     tap.result(counts(), "the guest's notifications are counted")
 
     # Counters can be compared only while they do not change.
-    guest.send_signal(signal.SIGSTOP)
-    tap.result(until(lambda: state(guest.pid) == "T"), "the guest is stopped")
+    stop(guest)
+    tap.equal("the guest is stopped", state(guest.pid), "T")
     kernel = counters()
     answer = json.loads(reader("-1", "-i", "-j"))
     tap.result(kernel == {(vm["vm"], name): value["total"] for vm in answer["vms"]
@@ -121,6 +124,9 @@ def test_reader(guest):
     samples = re.findall(r'^\w+\{(?:vm="([^"]*)".*,)?outcome="(\w+)"\} (\d+)$', text, re.M)
     tap.result(kernel == {(vm or "total", name): int(value) for vm, name, value in samples},
                "Prometheus' format has the values in debugfs", text)
+    tap.result(f'\nkvm_s390_diag_info{{version="{loaded()}",claim="0x500"}} 1\n' in text and
+               "\nkvm_s390_diag_loaded 1\n" in text,
+               "Prometheus' format has the module's version and claim", text)
     guest.send_signal(signal.SIGCONT)
 
     before = counters()
@@ -131,6 +137,82 @@ def test_reader(guest):
     tap.result(0 < change <= after["total", "served_cookie"] - before["total", "served_cookie"],
                "the change within the interval is positive, and no greater than in debugfs",
                str(change))
+
+
+def start_queues(*args):
+    """Starts "--queues -l". Returns the process and its trace instance, when the kernel counts."""
+    process = subprocess.Popen([READER, "--queues", "-l", *args], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    instance = INSTANCES / f"kvm-s390-diag-stat.{process.pid}"
+    event = instance / "events/kvm_s390_diag/kvm_s390_diag"
+    until(lambda: process.poll() is not None or
+          instance.exists() and "Totals" in (event / "hist").read_text())
+    return process, instance
+
+
+def stop(guest):
+    guest.send_signal(signal.SIGSTOP)
+    until(lambda: state(guest.pid) == "T")
+
+
+def test_queues(guest):
+    """The guest notifies queue 0, which has an ioeventfd, and queue 1, which has none."""
+    stop(guest)
+    before = counters()
+    process, instance = start_queues("-j", "-s", "0.5")
+    guest.send_signal(signal.SIGCONT)
+    until(lambda: counters()["total", "served_cookie"] > before["total", "served_cookie"] + 1000)
+    stop(guest)
+    after = counters()
+    expected = {(queue, name): after["total", name] - before["total", name]
+                for queue, name in ((0, "served_cookie"), (1, "forwarded_no_device"))}
+    found = {}
+    for line in process.stdout:
+        answer = json.loads(line)
+        changes = [value["change"] for queue in answer["queues"]
+                   for value in queue["counters"].values()]
+        found = {(queue["queue"], name): value["total"] for queue in answer["queues"]
+                 for name, value in queue["counters"].items() if value["total"]}
+        if changes and not any(changes):
+            break
+    tap.equal("--queues counts each notification of each queue", str(sorted(expected.items())),
+              str(sorted(found.items())))
+    tap.equal("--queues shows the subchannel",
+              *{queue["subchannel"] for queue in answer["queues"]}, "0.0.0005")
+    guest.send_signal(signal.SIGCONT)
+
+    done = run("rmmod", "kvm_s390_diag")
+    tap.result(done.returncode != 0 and "in use" in done.stderr and loaded(),
+               "rmmod is refused while --queues runs", str(done))
+    process.kill()
+    process.communicate()
+    tap.result(instance.exists(), "a killed reader leaves its trace instance behind")
+    others = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        others.append((number, *start_queues()))
+    tap.equal("the next start has removed the instance, and none of a reader that runs",
+              str(sorted(INSTANCES.iterdir())), str(sorted(path for _, _, path in others)))
+    for number, process, _ in others:
+        process.send_signal(number)
+        process.communicate()
+    tap.equal("no reader leaves a trace instance behind", str(list(INSTANCES.iterdir())), "[]")
+
+
+def test_cost(guest):
+    """Notes how long a notification takes while nobody looks and while --queues runs."""
+    def microseconds():
+        before, start = counters(), time.monotonic()
+        until(lambda: time.monotonic() > start + 4)
+        after, took = counters(), time.monotonic() - start
+        return took * 1e6 / sum(after[key] - before[key] for key in before if key[0] == "total")
+
+    for _ in range(5):
+        off = microseconds()
+        process, _ = start_queues("-s", "60")
+        on = microseconds()
+        process.terminate()
+        process.communicate()
+        tap.note(f"a notification takes {off:.1f} us, and {on:.1f} us while --queues runs")
 
 
 def test_upgrade(guest):
@@ -215,6 +297,8 @@ def main():
     test_load()
     guest = subprocess.Popen(["./guest"], stdout=subprocess.PIPE, text=True)
     test_reader(guest)
+    test_queues(guest)
+    test_cost(guest)
     test_upgrade(guest)
     guest.terminate()
     said = guest.communicate()[0].strip()

@@ -456,8 +456,8 @@ for part in $parts; do
 	kunit) source_of 6.1; buildable testing ;;
 	docs) source_of 6.1 ;;
 	prove) host 6.12; host_chroot 6.12; chroot_with 6.12 cbmc ;;
-	install) host_tools ;;
-	guests) source_of 6.1; guest_tools ;;
+	install) host_tools; promtool ;;
+	guests) source_of 6.1; guest_tools; host_tools ;;
 	builds)
 		for name in 6.12 testing; do
 			host "$name"
