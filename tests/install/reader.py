@@ -851,6 +851,10 @@ class ByQueue(Terminal):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
         for close in (process.stdout.close, process.stderr.close, process.wait, process.kill):
             self.addCleanup(close)
+        # A reader that prints nothing must not stop the tests.
+        limit = threading.Timer(PATIENCE, process.kill)
+        limit.start()
+        self.addCleanup(limit.cancel)
         instance = self.instance(process.pid)
         self.until(lambda: process.poll() is not None or self.triggers(instance))
         return process, instance
