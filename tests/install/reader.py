@@ -986,6 +986,10 @@ class ByQueue(Terminal):
         self.count(instance, (0, 0x00010005, 0, 2))
         self.press("t")
         self.shows(r"(?m)^web +0\.0\.0005 +0 +9 +9 +0$")
+        # As if all of these came between the new start and the first reading after it.
+        self.count(self.tracefs / "template", (0, 0x00010005, 0, 30))
+        self.press("c")
+        self.shows(r"(?m)^web +0\.0\.0005 +0 +39 +39$")
 
     def test_queues_dropped(self):
         "notifications that found no room in the histograms are reported"
