@@ -77,9 +77,10 @@ int vms_stop(void);
 
 /**
  * struct vms_cache - the VM of the last intercept on a CPU
- * @kvm: the VM, or NULL. The module handles 0x500 of a VM that is cached. Only the CPU
- *	itself, with preemption disabled, writes a value other than NULL. The destruction of a VM clears every @kvm that points
- *	to it, so a later VM at the same address is never mistaken for it
+ * @kvm: the VM, or NULL. A VM is cached only if "claim" contains 0x500, so the fast path
+ *	does not check that. Only the CPU itself, with preemption disabled, writes a value
+ *	other than NULL. The destruction of a VM clears every @kvm that points to it, so a
+ *	later VM at the same address is never mistaken for it
  * @counters: the counters of @kvm on this CPU; valid while @kvm is not NULL
  * @seen: the module was attached before @kvm had a vCPU; valid likewise
  */

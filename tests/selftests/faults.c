@@ -3,9 +3,9 @@
  * faults churn | thousand | failed | offline | memory
  *
  * churn creates and destroys VMs while it loads and unloads the module. thousand creates
- * 1000 VMs at once. failed makes the creation of VMs fail. offline ends VMs while the CPU that has cached them is offline. memory
- * runs VMs in a memory cgroup that is too small for them. Each notification must be
- * accounted for, and the module's counters must be exact.
+ * 1000 VMs at once. failed makes creations of VMs fail. offline ends VMs while the CPU that
+ * has cached them is offline. memory runs VMs in a memory cgroup that is too small for
+ * them. Each notification must be accounted for, and the module's counters must be exact.
  *
  * The VMs are smaller than those of kvm_util. A VM that cannot be created does not end the
  * test.

@@ -6,7 +6,7 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __used
-#define __always_inline	inline __attribute__((__always_inline__))
+#define __always_inline	inline
 
 #ifdef __CPROVER__
 #define OPTIMIZER_HIDE_VAR(var)	((void)(var))
