@@ -145,8 +145,9 @@ def start_queues(*args):
                                stderr=subprocess.PIPE, text=True)
     instance = INSTANCES / f"kvm-s390-diag-stat.{process.pid}"
     event = instance / "events/kvm_s390_diag/kvm_s390_diag"
+    # A notification has one of five outcomes, and each has a histogram.
     until(lambda: process.poll() is not None or
-          instance.exists() and "Totals" in (event / "hist").read_text())
+          instance.exists() and (event / "hist").read_text().count("Totals:") == 5)
     return process, instance
 
 
