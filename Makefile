@@ -56,13 +56,13 @@ MODULE = $(OUT)/module/kvm-s390-diag.ko
 host-parts: setup-host
 	$(PARTS)
 
-demo: host-parts	## show on an emulated host who answers which DIAGNOSE
+demo: host-parts	## show on an emulated host which component answers which DIAGNOSE
 	$(HOST) $(LAB_FILES) tests/selftests/demo.sh
 
 # Two groups of tests run side by side, because an emulated host uses little more than one
 # CPU. The files that both groups use are built first.
 LANE = $(MAKE) --no-print-directory
-check: setup	## run the tests; check-mutants, soak and the long proofs apart
+check: setup	## run all tests except check-mutants, soak and the long proofs
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
 	$(LANE) host-parts KERNEL=testing
@@ -168,27 +168,28 @@ help:		## list the targets and variables
 include scripts/install.mk
 
 ##@ Packages
-# In a tree of git: the files that git has or would add. Elsewhere: all files but build/.
+# In a git tree, packs the files that git tracks or would add. Elsewhere, packs all files
+# except those in build/.
 TARBALL = build/rpm/SOURCES/kvm-s390-diag-$(DKMS_VERSION).tar.gz
-tarball:	## pack the sources (the packages' source) in build/rpm/SOURCES
+tarball:	## pack the sources, from which packages are built, in build/rpm/SOURCES
 	@mkdir -p $(dir $(TARBALL))
 	{ git ls-files -z -c -o --exclude-standard 2> /dev/null || \
 		find . -path ./build -prune -o -type f -print0; } | \
 		tar -c -z -f $(TARBALL) --null --files-from=- --owner=root:0 --group=root:0 \
 		--transform 's,^\./,,;s,^,kvm-s390-diag-$(DKMS_VERSION)/,'
 
-# Where rpm does not manage the packages, it cannot find those that the build needs.
+# If rpm does not manage this machine's packages, it cannot find the packages that the build needs.
 rpm: tarball	## build the RPM packages in build/rpm
 	rpmbuild $$(rpm -q --quiet rpm || echo --nodeps) \
 		--define "_topdir $(CURDIR)/build/rpm" -ta $(TARBALL)
 
 ##@ Variables
-##= KERNEL=NAME         kernel of the emulated host, and of the module on other machines than
-##=                     s390: 6.1 (default), 6.12, or that of Debian's testing or experimental
+##= KERNEL=NAME         kernel of the emulated host: 6.1 (default), 6.12, testing, experimental.
+##=                     Unless this machine is s390, the module is built for the same kernel
 ##= TEST=NAMES          run only these tests; an unknown name lists all names
 ##= SUITE=GLOB          run only these KUnit suites, on one kernel and with fewer repetitions
 ##= MUTANTS=NAMES       try only these mutants: files, suites or names
-##= MINUTES=N, SEED=N   length of the soak (default 60), and which earlier soak to repeat
+##= MINUTES=N, SEED=N   length of the soak (default 60); seed of an earlier soak, to repeat it
 ##= KDIR=FOLDER         kernel headers to build against (default: the running kernel's, or KERNEL's)
 ##= DIAG_CACHE=FOLDER   cache of the lab (default ~/.cache/kvm-s390-diag)
 ##= DESTDIR=FOLDER, prefix=FOLDER, AUTOLOAD=1 and more: for install and uninstall, see

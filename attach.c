@@ -2,8 +2,8 @@
 /*
  * Loads and unloads the module: finds KVM's functions, and sets and removes two ftrace
  * direct calls. The one on kvm_s390_handle_diag() leads every DIAGNOSE intercept of
- * every VM to diag_intercept(). The one on kvm_arch_vcpu_precreate() shows the module
- * every VM before the guest runs.
+ * every VM to diag_intercept(). The one on kvm_arch_vcpu_precreate() leads every creation
+ * of a vCPU to vms_vcpu_precreate(), which records the VM before its guest runs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -40,8 +40,8 @@ struct direct_call {
 enum { HANDLE_DIAG, VCPU_PRECREATE };
 
 /*
- * In the order in which they are set. Only a VM whose intercepts are handled from the first
- * one on may count as seen.
+ * In the order in which they are attached. The DIAGNOSE handler is attached first: a VM may
+ * count as seen (vms_seen()) only if the module handles all of its intercepts.
  */
 static struct direct_call calls[] = {
 	[HANDLE_DIAG] = {
@@ -99,8 +99,8 @@ static int __init attach(struct direct_call *call)
  * idle. The module's code never sleeps while it handles an intercept, so no task is in that
  * code after the first grace period. A task that sleeps in KVM's handler has no return
  * address into the module on its stack. A thread that creates a vCPU can sleep in the
- * module. vms_wait() waits until it has woken up, and the second grace period until it has
- * left the module.
+ * module. vms_wait() waits until that thread has woken up. The second grace period waits
+ * until it has left the module.
  */
 static int detach_first(unsigned int n)
 {

@@ -26,7 +26,7 @@ struct claim {
 
 /*
  * Written only when the parameters of the module are parsed. The visibility is hidden, so
- * that the compiler reads it without the global offset table.
+ * that the code reads the variable without the global offset table.
  */
 extern struct claim claimed __attribute__((visibility("hidden")));
 
@@ -36,8 +36,8 @@ extern struct claim claimed __attribute__((visibility("hidden")));
  *
  * May be called from any context.
  *
- * Return: true if it does. The code is claimed for a VM only if claim_for_vm() returns
- * true as well.
+ * Return: true if it does. The code is claimed for a VM only if claim_for_vm() does not
+ * return CLAIM_KVM.
  */
 static __always_inline bool claim_has(unsigned int code)
 {
@@ -61,8 +61,8 @@ enum claim_who {
  * @kvm: a VM that cannot be destroyed during the call
  * @code: the function code, 0 to 0xffff
  *
- * For a VM older than the module, at most 0x500 is claimed, because its guest may
- * already rely on KVM's own functions. For example, Linux probes 0x9c once, at boot, and
+ * For a VM older than the module, no function code other than 0x500 is claimed, because its
+ * guest may already rely on KVM's own functions. For example, Linux probes 0x9c once, at boot, and
  * later issues it without an exception table. Does not sleep.
  *
  * Return: who answers.

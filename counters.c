@@ -3,9 +3,9 @@
  * Counters of intercepts by outcome: per-CPU counters for each VM, summed up when a
  * file in debugfs is read.
  *
- * The ftrace callbacks for the creation and destruction of VMs run in atomic context, so
- * work items create and remove the files. The work items run in the order in which they
- * were queued, one at a time.
+ * The ftrace callback at the destruction of a VM, and the first intercept of an older VM, must
+ * not sleep, so work items create and remove the files. The work items run in the order in
+ * which they were queued, one at a time.
  */
 #include <linux/cpumask.h>
 #include <linux/dcache.h>
@@ -28,9 +28,9 @@ static struct workqueue_struct *queue;
 static struct dentry *dir;
 
 /*
- * Live tallies; a tally holds the counters of one VM. Writers hold add_lock; removal
- * also takes retire_mutex, so holding either keeps entries alive. @retired is the sum
- * of all removed tallies, and is protected by retire_mutex.
+ * Live tallies; a tally holds the counters of one VM. A writer of the list holds add_lock. A
+ * removal needs both locks, so no tally is removed while somebody holds one of them.
+ * @retired is the sum of all removed tallies. It is protected by retire_mutex.
  */
 static LIST_HEAD(tallies);
 static DEFINE_SPINLOCK(add_lock);
@@ -90,7 +90,7 @@ static int total_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(total);
 
-/* debugfs_remove() in retire_work() waits for this read. Only then is the tally freed. */
+/* retire_work() frees the tally after debugfs_remove(), which waits until this read ends. */
 static int tally_file_show(struct seq_file *m, void *unused)
 {
 	const struct diag_tally *tally = m->private;
@@ -114,8 +114,8 @@ static void create_file(struct diag_tally *tally)
 
 /*
  * KVM can give the name of a VM to a second VM before the first VM is destroyed. The first
- * VM keeps its file, as it keeps its directory of KVM. The second VM gets a file when the
- * file of the first VM is removed.
+ * VM then keeps its file, and KVM's own directory of that name. The second VM gets a file
+ * when the file of the first VM is removed.
  */
 static void show_work(struct work_struct *work)
 {
@@ -175,7 +175,7 @@ struct diag_tally *tally_create(const struct dentry *vm_dir, gfp_t gfp)
 	spin_lock(&add_lock);
 	list_add_tail_rcu(&tally->list, &tallies);
 	spin_unlock(&add_lock);
-	/* KVM stores an error there when it has made no directory for the VM. */
+	/* @vm_dir is an error pointer or NULL if KVM has made no directory for the VM. */
 	if (!IS_ERR_OR_NULL(vm_dir)) {
 		snprintf(tally->name, sizeof(tally->name), "%pd", vm_dir);
 		queue_work(queue, &tally->show);

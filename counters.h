@@ -25,8 +25,9 @@ struct dentry;
  * @DIAG_PRIVILEGED: issued in problem state; KVM's own handler refuses it
  * @DIAG_OUTCOMES: number of outcomes
  *
- * Each intercept has exactly one outcome. The outcomes up to DIAG_BUS_GONE complete
- * the DIAGNOSE; those after it, up to DIAG_OTHER_CODE, forward it to userspace.
+ * Each intercept has exactly one outcome. DIAG_SERVED_COOKIE to DIAG_BUS_GONE mean that the
+ * module has completed the DIAGNOSE. DIAG_NO_DEVICE to DIAG_OTHER_CODE mean that the module
+ * has forwarded it to userspace.
  *
  * A new outcome must also be added to outcome_names in counters.c, and twice to trace.h:
  * with TRACE_DEFINE_ENUM(), and in TP_printk().
@@ -112,11 +113,11 @@ void counters_sum(struct diag_counters *sum);
 
 /**
  * tally_create - create the counters of a VM, and their file
- * @vm_dir: debugfs directory of the VM, whose name the file gets; without one (NULL or an
- *	error pointer), there is no file
+ * @vm_dir: debugfs directory of the VM; the file gets the same name. If it is NULL or an error
+ *	pointer, no file is created
  * @gfp: how to allocate memory
  *
- * Sleeps only if @gfp allows it: a work item creates the file.
+ * Sleeps only if @gfp allows it. A work item creates the file later.
  *
  * Return: the tally, all zero, or NULL when out of memory.
  */

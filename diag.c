@@ -16,7 +16,7 @@
 #include "virtio_ccw_notify.h"
 #include "vms.h"
 
-/* KVM's own handler, at the address behind the call site of ftrace. */
+/* KVM's own handler, at the address that follows the call site of ftrace. */
 static int (*kvm_handler)(struct kvm_vcpu *vcpu) __ro_after_init;
 
 void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu))
@@ -25,7 +25,7 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu))
 	trace_prepare();
 }
 
-/* In the event, r1 to r4 are 0, because the module has not read them. */
+/* The event gets 0 for r1 to r4, because the module has not read these registers. */
 static void account(struct kvm_vcpu *vcpu, unsigned int code, s64 result,
 		    enum diag_outcome outcome)
 {

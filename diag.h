@@ -33,7 +33,7 @@ static inline unsigned int diag_function_code(const struct kvm_vcpu *vcpu)
 
 /**
  * diag_prepare - set the variables that diag_intercept() reads
- * @handler: KVM's own handler, at an address behind the call site of ftrace
+ * @handler: KVM's own handler, at the address that follows the call site of ftrace
  *
  * Called after the parameters have been parsed and before diag_intercept() is attached.
  * May sleep.
@@ -44,8 +44,8 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu));
  * diag_intercept - handle a DIAGNOSE intercept in place of kvm_s390_handle_diag()
  * @vcpu: the vCPU that was intercepted
  *
- * This is the target of the ftrace direct call: it is entered with the argument and
- * the return address of a call of KVM's handler. If the function code is not claimed
+ * This is the target of an ftrace direct call on kvm_s390_handle_diag(). It is entered with
+ * the argument and the return address of the original call. If the function code is not claimed
  * for the VM, or the guest is in problem state, KVM's handler answers the DIAGNOSE. That
  * handler may sleep.
  *

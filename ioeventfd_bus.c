@@ -30,9 +30,11 @@ static u64 slot_addr(const void *slot)
  * length sorted by address. A bus with slots of several lengths may be out of order. On
  * such a bus, this search can miss a slot, and so can KVM's own search.
  *
- * Each step halves a window whose size is a power of two. The first window lies at
- * one end of the bus. Offsets are in bytes: a slot is 24 bytes long, and a multiplication
- * by 24 in each step would cost more than the rest of the step.
+ * Each step halves a window of slots. The size of the first window is the largest power of
+ * two that is not above @count. This window lies at the start of the bus if its last slot
+ * there is not below @schid, and otherwise at the end. Offsets are in bytes: a slot is 24
+ * bytes long, and a multiplication by 24 in each step would cost more than the rest of the
+ * step.
  */
 static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsigned long count,
 					     u32 schid)

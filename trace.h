@@ -17,7 +17,7 @@
 int trace_enabled(void);
 void trace_disabled(void);
 
-/* Exports the values of the enum names in the print format to userspace. */
+/* The print format of the event contains these names. Exports their values to userspace. */
 TRACE_DEFINE_ENUM(DIAG_SERVED_COOKIE);
 TRACE_DEFINE_ENUM(DIAG_SERVED_SEARCH);
 TRACE_DEFINE_ENUM(DIAG_BUS_GONE);
@@ -84,10 +84,11 @@ TRACE_EVENT_FN(kvm_s390_diag,
 );
 
 /*
- * A word that is 0 while neither the module's event nor KVM's event for DIAGNOSE is enabled. The
- * fast path reads it once, and fires no event. The word is the enable count of the static key
- * of KVM's tracepoint, unless the module's event is enabled. A static branch cannot be
- * used: it refers to the key by its symbol, which KVM does not export.
+ * Points to a word that is 0 while neither the module's event nor KVM's event for DIAGNOSE is
+ * enabled. The fast path reads the word once. If it is not 0, the slow path fires the events.
+ * Unless the module's event is enabled, the word is the enable count of the static key of
+ * KVM's tracepoint. A static branch cannot be used: it refers to the key by its symbol, which
+ * KVM does not export.
  */
 extern const atomic_t *trace_listeners __attribute__((visibility("hidden")));
 

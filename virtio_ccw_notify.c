@@ -36,7 +36,10 @@ static __always_inline struct notification read_notification(const struct kvm_vc
 	};
 }
 
-/* Returns the outcome. If it completes the DIAGNOSE, sets @r2 to the value for register 2. */
+/*
+ * Returns the outcome. Sets @r2 to the value for register 2, or to -EOPNOTSUPP if userspace
+ * has to complete the DIAGNOSE.
+ */
 static __always_inline enum diag_outcome serve(struct kvm_vcpu *vcpu,
 					       const struct notification *n, s64 *r2)
 {

@@ -42,8 +42,9 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
  * transport). No other register is written.
  *
  * Counts the outcome. Called on the thread that runs @vcpu, with kvm->srcu held
- * for reading and preemption disabled. Enables preemption. One section without preemption
- * covers the cache of the VM and its counters, because each section costs instructions.
+ * for reading and preemption disabled. Enables preemption. The caller disables preemption to
+ * read the per-CPU cache. Preemption stays disabled until the outcome is counted, because a
+ * second section would cost instructions.
  *
  * Return: 0 when the DIAGNOSE is complete, -EOPNOTSUPP when userspace has to
  * complete it.
@@ -51,11 +52,12 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
 int virtio_ccw_notify(struct kvm_vcpu *vcpu, struct diag_counters *counters);
 
 /**
- * virtio_ccw_notify_slowpath - the same for a VM that this CPU may not have cached
+ * virtio_ccw_notify_slowpath - handle function code 0x500 on the slow path
  * @vcpu: the vCPU that was intercepted, not in problem state
  *
- * Counts the outcome and fires the module's trace event. Called on the thread that runs
- * @vcpu, with kvm->srcu held for reading.
+ * Does the same as virtio_ccw_notify(), whether or not this CPU has cached the VM. Counts the
+ * outcome and fires the module's trace event. Called on the thread that runs @vcpu, with
+ * kvm->srcu held for reading.
  *
  * Return: as virtio_ccw_notify().
  */

@@ -5,9 +5,9 @@
  *
  * KVM does not notify modules about its VMs. A direct call therefore leads to
  * vms_vcpu_precreate() when KVM enters kvm_arch_vcpu_precreate(), and an ftrace callback
- * runs when KVM enters kvm_arch_destroy_vm(). When the first vCPU of a VM is created, the
- * creation of the VM has succeeded, so KVM will destroy the VM, and its entry is removed
- * then. A VM older than the module gets its entry at its first intercept.
+ * runs when KVM enters kvm_arch_destroy_vm(). A VM gets a vCPU only if its creation has
+ * succeeded. KVM enters kvm_arch_destroy_vm() for every such VM, so each entry is removed
+ * again. A VM older than the module gets its entry at its first intercept.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -48,7 +48,7 @@ struct diag_vm {
 static DEFINE_HASHTABLE(vms, 7);
 static DEFINE_SPINLOCK(vms_lock);
 
-/* Held for reading while a thread may sleep in this file with a VM's first vCPU to create. */
+/* Held for reading by a thread that creates a VM's first vCPU, while it may sleep here. */
 static DECLARE_RWSEM(adding);
 
 /* KVM's own kvm_arch_vcpu_precreate(), at the address that follows the call site of ftrace. */
@@ -84,8 +84,8 @@ static struct diag_vm *vm_create(const struct kvm *kvm, bool seen, gfp_t gfp)
 }
 
 /*
- * Returns the entry of the VM, which is @vm if there was none. Two vCPUs of an older VM can
- * have their first intercept at the same time.
+ * Adds @vm to the list and returns it. If the VM has an entry already, frees @vm and returns
+ * that entry: two vCPUs of an older VM can have their first intercept at the same time.
  */
 static struct diag_vm *insert(struct diag_vm *vm)
 {
@@ -103,7 +103,7 @@ static struct diag_vm *insert(struct diag_vm *vm)
 	return other;
 }
 
-/* May sleep: the memory is charged to the creator of the VM, and reclaimed if necessary. */
+/* May sleep to reclaim memory. The allocation is charged to the memory cgroup of the caller. */
 static noinline void vm_gets_first_vcpu(const struct kvm *kvm)
 {
 	struct diag_vm *vm;
@@ -127,7 +127,7 @@ static noinline void vm_gets_first_vcpu(const struct kvm *kvm)
 
 int vms_vcpu_precreate(struct kvm *kvm, unsigned int id)
 {
-	/* Holds kvm->lock. No code of the guest has run before the first vCPU exists. */
+	/* KVM holds kvm->lock here. No code of the guest has run before the first vCPU exists. */
 	if (!kvm->created_vcpus)
 		vm_gets_first_vcpu(kvm);
 	return kvm_precreate(kvm, id);
@@ -148,8 +148,8 @@ static void vm_destroyed(const struct kvm *kvm)
 
 	/*
 	 * The VM has no vCPU left, so no CPU can cache it again. A CPU may cache another VM
-	 * between this loop's read and write of its cache. The write then clears that VM,
-	 * and the CPU looks the VM up again at its next intercept.
+	 * between the read and the write of its cache below. The write then removes that VM
+	 * from the cache, and the next intercept on that CPU takes the slow path.
 	 */
 	for_each_possible_cpu(cpu) {
 		struct vms_cache *cache = per_cpu_ptr(vms_cache, cpu);

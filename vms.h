@@ -16,8 +16,8 @@
 
 /**
  * struct vms_hooks - functions of KVM that vms.c uses
- * @destroy_vm: address of kvm_arch_destroy_vm(), which is entered with the VM when no vCPU of
- *	the VM can run any more
+ * @destroy_vm: address of kvm_arch_destroy_vm(). KVM calls it when no vCPU of the VM can run
+ *	any more
  * @vcpu_precreate: KVM's own kvm_arch_vcpu_precreate(), as an address that ftrace does not
  *	redirect
  * @cache: cache VMs. False if the module does not handle 0x500
@@ -35,7 +35,7 @@ struct vms_hooks {
  * Called after counters_start(). May sleep. While the hook is registered, the kernel
  * refuses to set kernel.ftrace_enabled to 0.
  *
- * Return: 0, or a negative errno, and then no hook is registered: -ENOMEM, -EBUSY if
+ * Return: 0, or a negative errno if the hook could not be registered: -ENOMEM, -EBUSY if
  * kernel.ftrace_enabled is 0, or another errno of ftrace.
  */
 int vms_start(const struct vms_hooks *hooks);
@@ -49,7 +49,8 @@ int vms_start(const struct vms_hooks *hooks);
  * guest of a VM that is recorded here has never used KVM's own function for a claimed code. A
  * VM that has vCPUs already is older than the module.
  *
- * Called with kvm->lock held. May sleep, for memory that is charged to the caller.
+ * Called with kvm->lock held. May sleep to allocate memory, which is charged to the memory
+ * cgroup of the caller.
  *
  * Return: the return value of KVM's own function, which is reached by a tail call.
  */
@@ -58,9 +59,9 @@ int vms_vcpu_precreate(struct kvm *kvm, unsigned int id);
 /**
  * vms_wait - wait for threads that sleep in vms_vcpu_precreate()
  *
- * Called when vms_vcpu_precreate() is detached, and no task has been on its way into it for a
- * grace period of RCU-tasks. Another such grace period must follow, because a thread that
- * has woken up may not have left the module yet. May sleep.
+ * Called after vms_vcpu_precreate() has been detached and a grace period of RCU-tasks has
+ * ended. Another such grace period must follow, because a thread that has woken up may not
+ * have left the module yet. May sleep.
  */
 void vms_wait(void);
 
@@ -77,12 +78,12 @@ int vms_stop(void);
 
 /**
  * struct vms_cache - the VM of the last intercept on a CPU
- * @kvm: the VM, or NULL. A VM is cached only if "claim" contains 0x500, so the fast path
- *	does not check that. Only the CPU itself, with preemption disabled, writes a value
- *	other than NULL. The destruction of a VM clears every @kvm that points to it, so a
- *	later VM at the same address is never mistaken for it
+ * @kvm: the VM, or NULL. A VM is cached only if the parameter claim contains 0x500, so the
+ *	fast path does not check that. Only the CPU itself, with preemption disabled, writes a
+ *	value other than NULL. The destruction of a VM clears every @kvm that points to it, so
+ *	a later VM at the same address is never mistaken for it
  * @counters: the counters of @kvm on this CPU; valid while @kvm is not NULL
- * @seen: the module was attached before @kvm had a vCPU; valid likewise
+ * @seen: the module was attached before @kvm had a vCPU; valid while @kvm is not NULL
  */
 struct vms_cache {
 	const struct kvm *kvm;
@@ -99,8 +100,8 @@ extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden"))
  *
  * Does not sleep.
  *
- * Return: true if it was. Also false if there was no memory to record the VM. A VM may
- * always be treated as not seen.
+ * Return: true if it was and the VM could be recorded. False otherwise, also if there was no
+ * memory to record the VM. It is always safe to treat a VM as not seen.
  */
 bool vms_seen(const struct kvm *kvm);
 

@@ -22,7 +22,7 @@ MODDIR = $(DESTDIR)/lib/modules/$(RELEASE)/$(INSTALL_MOD_DIR)
 DKMS_VERSION = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 DKMS_DIR = /usr/src/kvm-s390-diag-$(DKMS_VERSION)
 
-# Files that are installed as they are, FILE:TARGET. For a new file in TOOLS, add its target
+# Files that are installed unchanged, as FILE:TARGET. For a new file in TOOLS, add its target
 # to %files in dist/rpm/kvm-s390-diag.spec as well; the Debian package needs no change.
 TOOLS = \
 	tools/kvm-s390-diag-stat:$(bindir)/kvm-s390-diag-stat \

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads the disassembly of an object (objdump -tdr) and fails unless the target of a direct
-# call, the function "direct" (diag_intercept() if awk is called without -v), reaches
-# KVM's own function, here called KVM's handler, by tail calls only.
+# Reads the disassembly of an object (objdump -tdr). The variable "direct" names a function,
+# the target of a direct call (default: diag_intercept). That function must reach KVM's own
+# function by tail calls only. Otherwise the check fails. In this file, KVM's handler means
+# KVM's own function.
 #
 # walk() follows every path from the entry of that function, also through the
 # functions that it jumps to. For each instruction it records a state, which maps names to
@@ -144,7 +145,7 @@ function load(state, from)
 	return from ~ /^A/ ? "P" substr(from, 2) : ""
 }
 
-# Returns the state after a store. It writes to every slot that has some of the bytes.
+# Returns the state after a store, which changes every slot that contains one of its bytes.
 function store(state, to, bytes, value,		slot)
 {
 	if (to !~ /^C/)
