@@ -67,11 +67,11 @@ check: setup	## run all tests except check-mutants, soak and the long proofs
 	$(LANE) host-parts KERNEL=6.12
 	$(LANE) host-parts KERNEL=testing
 	$(LANE) guest-parts KERNEL=testing
-	tests/tally "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
-			"$(LANE) check-install" "$(LANE) check-host KERNEL=6.12 -o host-parts" \
+	tests/tally $(foreach kernel,6.1 6.12 testing, \
+			"$(LANE) check-host KERNEL=$(kernel) -o host-parts") \
+		--beside "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
+			"$(LANE) check-install" "$(LANE) check-kunit" \
 			"$(LANE) check-guests KERNEL=testing -o guest-parts" \
-		--beside "$(LANE) check-kunit" "$(LANE) check-host KERNEL=6.1 -o host-parts" \
-			"$(LANE) check-host KERNEL=testing -o host-parts" \
 			"$(LANE) check-upgrade KERNEL=testing -o host-parts"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
