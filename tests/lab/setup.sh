@@ -86,7 +86,6 @@ s390x_lists()
 	suite=$1
 	apt=$DIAG_CACHE/apt/$suite
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-	# A release that is under development may be older than its own limit.
 	cat > "$apt/apt.conf" <<-CONF
 		Dir::State::lists "$apt/lists";
 		Dir::State::status "/dev/null";
@@ -94,7 +93,6 @@ s390x_lists()
 		APT::Architecture "s390x";
 		APT::Architectures { "s390x"; "amd64"; };
 		APT::Sandbox::User "root";
-		Acquire::Check-Valid-Until "false";
 	CONF
 	if [ "$suite" != bookworm ]; then
 		# The archive that the machine's own packages come from.
@@ -102,7 +100,9 @@ s390x_lists()
 		# experimental has only what differs from unstable.
 		[ "$suite" != experimental ] ||
 			echo "deb $(archive) unstable main" >> "$apt/sources.list"
+		# The lists of a release under development may be older than they allow.
 		cat >> "$apt/apt.conf" <<-CONF
+			Acquire::Check-Valid-Until "false";
 			APT::Default-Release "$suite";
 			Dir::Etc::sourcelist "$apt/sources.list";
 			Dir::Etc::sourceparts "/dev/null";
