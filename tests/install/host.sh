@@ -7,7 +7,9 @@ modprobe kvm
 . ./first-guests.sh
 rmmod kvm
 tar -x -f tools-s390x.tar -C /
-# modprobe reads /lib/modprobe.d, which real hosts have below /usr.
+# modprobe reads /lib/modprobe.d. On a real host /lib is a link to /usr/lib.
+mkdir -p /usr/lib
+mv /lib/modprobe.d /usr/lib/modprobe.d
 ln -s /usr/lib/modprobe.d /lib/modprobe.d
 mount -t securityfs security /sys/kernel/security
 exec /usr/bin/python3 host.py
