@@ -224,6 +224,8 @@ static void many_vms(struct kunit *test)
 		vm.kvm = room + i * 64;
 		test_see(&vm);
 	}
+	/* Another VM has entries of other VMs in its bucket, and none of its own. */
+	KUNIT_EXPECT_FALSE(test, vms_seen(room + 32));
 	for (i = 0; i < vms; i++) {
 		vm.kvm = room + i * 64;
 		KUNIT_EXPECT_TRUE(test, vms_seen(vm.kvm));

@@ -161,6 +161,23 @@ static void kvm_statistics_are_kept(struct kunit *test)
 	}
 }
 
+/* The CPU has cached the other VM each time. */
+static void vms_take_turns(struct kunit *test)
+{
+	struct test_vm *seen = test_vm_create(test), *older = test_vm_create(test);
+	int i;
+
+	test_see(seen);
+	test_set_insn(seen, 0, 0x501);
+	test_set_insn(older, 0, 0x501);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, test_call(seen, diag_intercept), -EOPNOTSUPP);
+		KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), -EREMOTE);
+	}
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 3);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), 3);
+}
+
 static void destroyed_vm_is_forgotten(struct kunit *test)
 {
 	struct test_vm *vm = test_vm_create(test), *other = test_vm_create(test);
@@ -197,6 +214,7 @@ static struct kunit_case dispatch_cases[] = {
 	KUNIT_CASE(problem_state_is_left_to_kvm),
 	KUNIT_CASE(base_register_counts),
 	KUNIT_CASE(kvm_statistics_are_kept),
+	KUNIT_CASE(vms_take_turns),
 	KUNIT_CASE(destroyed_vm_is_forgotten),
 	KUNIT_CASE(vm_with_a_vcpu_is_older),
 	{}
