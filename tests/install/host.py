@@ -268,7 +268,7 @@ def test_observing_locked_down():
         lock_down(level)
         found = {"counters": '"vms"' in reader("-1", "-j"),
                  "claim": readable(MODULE / "parameters/claim"),
-                 "KVM's statistics": readable("/sys/kernel/debug/kvm/halt_exits"),
+                 "KVM's statistics": readable("/sys/kernel/debug/kvm/exit_userspace"),
                  "trace event": readable(EVENT / "enable"),
                  "trace": readable("/sys/kernel/tracing/trace")}
         tap.result(found == {"counters": True, "claim": True, "KVM's statistics": False,
