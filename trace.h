@@ -13,8 +13,21 @@
 
 #include "counters.h"
 
-/* The kernel calls these when it enables and disables the module's event. */
+/**
+ * trace_enabled - note that the module's event is enabled
+ *
+ * Called by the kernel when it enables the event. Every intercept then takes the slow path,
+ * which fires the event.
+ *
+ * Return: 0.
+ */
 int trace_enabled(void);
+
+/**
+ * trace_disabled - note that the module's event is disabled
+ *
+ * Called by the kernel when it disables the event.
+ */
 void trace_disabled(void);
 
 /* The print format of the event contains these names. Exports their values to userspace. */
