@@ -62,7 +62,7 @@ demo: host-parts	## show on an emulated host which component answers which DIAGN
 # Two groups of tests run side by side, because an emulated host uses little more than one
 # CPU. The files that both groups use are built first.
 LANE = $(MAKE) --no-print-directory
-check: setup	## run all tests except check-mutants, soak and the long proofs
+check: setup	## run all tests except check-builds, check-mutants, soak and the long proofs
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
 	$(LANE) host-parts KERNEL=testing
@@ -126,7 +126,7 @@ check-prove: setup-prove	## the same with fewer slots, in less than a minute
 check-builds: setup-builds	## build the module for all kernels of the lab, with expolines and clang
 	tests/builds
 
-check-install: setup-install module	## test make install, DKMS, the packages and the reader (TEST=)
+check-install: setup-install module	## test make install, DKMS, the packages and kvm-s390-diag-stat (TEST=)
 	tests/install/run $(TEST)
 
 check-upgrade: setup-install host-parts	## test the installed files on an emulated host: load, read, upgrade

@@ -29,7 +29,7 @@ static struct dentry *dir;
 
 /*
  * Live tallies; a tally holds the counters of one VM. A writer of the list holds add_lock. A
- * removal needs both locks, so no tally is removed while somebody holds one of them.
+ * removal needs add_lock and retire_mutex, so no tally is removed while either of them is held.
  * @retired is the sum of all removed tallies. It is protected by retire_mutex.
  */
 static LIST_HEAD(tallies);

@@ -8,9 +8,9 @@
 #include "ioeventfd_bus.h"
 
 /*
- * Because the module refers to an export of kvm.ko, kvm.ko cannot be removed while the
- * module is loaded. A KVM that is built in cannot be removed anyway. Every kernel exports
- * this function to all modules.
+ * The module refers to kvm_put_kvm(), so kvm.ko cannot be removed while the module is loaded.
+ * A KVM that is built in cannot be removed anyway. This function was chosen because every
+ * kernel that is supported exports it to all modules.
  *
  * On a kernel with CONFIG_MODVERSIONS, the reference has a symbol version that covers
  * struct kvm, its buses and struct kvm_vcpu, so the module does not load beside a KVM with
@@ -31,10 +31,10 @@ static u64 slot_addr(const void *slot)
  * such a bus, this search can miss a slot, and so can KVM's own search.
  *
  * Each step halves a window of slots. The size of the first window is the largest power of
- * two that is not above @count. This window lies at the start of the bus if its last slot
- * there is not below @schid, and otherwise at the end. Offsets are in bytes: a slot is 24
- * bytes long, and a multiplication by 24 in each step would cost more than the rest of the
- * step.
+ * two that is not above @count. At first, this window lies at the start of the bus. If the
+ * address of its last slot is below @schid, the window is moved to the end of the bus. Offsets
+ * are in bytes: a slot is 24 bytes long, and a multiplication by 24 in each step would cost
+ * more than the rest of the step.
  */
 static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsigned long count,
 					     u32 schid)

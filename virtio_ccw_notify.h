@@ -35,11 +35,10 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
  * @vcpu: the vCPU that was intercepted, not in problem state
  * @counters: the counters of its VM on this CPU
  *
- * Reads the subcode from r1 (64 bits). For subcode 3, reads the
- * subchannel-identification word from r2 (its low 32 bits), the virtqueue number
- * from r3 and the cookie from r4. On completion r2 holds the right cookie or a
- * negative error (virtio 1.x, "Guest->Host Notification" of the channel I/O
- * transport). No other register is written.
+ * Reads r1 to r4, for every subcode. r1 is the subcode (64 bits). For subcode 3, the low 32
+ * bits of r2 are the subchannel-identification word, r3 is the virtqueue number and r4 the
+ * cookie. On completion r2 holds the right cookie or a negative error (virtio 1.x,
+ * "Guest->Host Notification" of the channel I/O transport). No other register is written.
  *
  * Counts the outcome. Called on the thread that runs @vcpu, with kvm->srcu held
  * for reading and preemption disabled. Enables preemption. The caller disables preemption to

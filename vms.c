@@ -32,7 +32,7 @@ struct vms_cache __percpu *vms_cache;
  * struct diag_vm - the entry of a VM
  * @node: links the entry into the hash table vms
  * @kvm: the VM
- * @seen: the module was attached before the VM had a vCPU
+ * @seen: the VM was recorded before its first vCPU
  * @tally: its counters
  * @rcu: frees the entry after a grace period
  */

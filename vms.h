@@ -46,8 +46,9 @@ int vms_start(const struct vms_hooks *hooks);
  * @id: number of the vCPU that is to be created
  *
  * This is the target of an ftrace direct call. It is attached after diag_intercept(), so the
- * guest of a VM that is recorded here has never used KVM's own function for a claimed code. A
- * VM that has vCPUs already is older than the module.
+ * guest of a VM that is recorded here has never used KVM's own function for a claimed code. If
+ * the VM has vCPUs already, nothing is recorded: the VM was recorded before its first vCPU, or
+ * it is older than the module, or there was no memory to record it.
  *
  * Called with kvm->lock held. May sleep to allocate memory, which is charged to the memory
  * cgroup of the caller.
@@ -83,7 +84,7 @@ int vms_stop(void);
  *	value other than NULL. The destruction of a VM clears every @kvm that points to it, so
  *	a later VM at the same address is never mistaken for it
  * @counters: the counters of @kvm on this CPU; valid while @kvm is not NULL
- * @seen: the module was attached before @kvm had a vCPU; valid while @kvm is not NULL
+ * @seen: @kvm was recorded before its first vCPU; valid while @kvm is not NULL
  */
 struct vms_cache {
 	const struct kvm *kvm;
@@ -91,7 +92,10 @@ struct vms_cache {
 	bool seen;
 };
 
-/* Allocated, because s390 modules have no static per-CPU variables. */
+/*
+ * Allocated: in a module for s390, Linux 6.1 makes a per-CPU variable weak and reads it through
+ * the global offset table.
+ */
 extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden")));
 
 /**

@@ -50,7 +50,8 @@ install: install-module install-tools	## install the module, its options and the
 
 # With AUTOLOAD=1 the module is loaded at boot.
 install-module: on-s390 module	## install the module and its options (AUTOLOAD=)
-	@# kbuild's own depmod would also write below DESTDIR, so it is disabled here.
+	@# kbuild would run depmod even if DESTDIR is set, and put depmod's files into a package. It
+	@# is disabled here; the next command runs depmod if DESTDIR is empty.
 	$(KBUILD) M="$(CURDIR)" INSTALL_MOD_PATH="$(abspath $(DESTDIR))" \
 		INSTALL_MOD_DIR="$(INSTALL_MOD_DIR)" cmd_depmod=: modules_install
 	$(if $(DESTDIR),,depmod "$(RELEASE)")

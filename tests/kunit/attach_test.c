@@ -305,7 +305,10 @@ static bool exists(struct dentry *parent, const char *name)
 	return entry;
 }
 
-/* Waits until the file exists in the module's folder, or is gone: work items do that. */
+/*
+ * Waits until the file exists in the module's folder, or is gone. Work items create and remove
+ * files.
+ */
 static bool file_becomes(struct dentry *kvm_dir, const char *name, bool there)
 {
 	struct dentry *folder = debugfs_lookup("kvm-s390-diag", kvm_dir);

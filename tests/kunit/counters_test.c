@@ -339,7 +339,10 @@ static void name_used_again_by_several(struct kunit *test)
 	vm_with_file(test, "100-9");
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-8"), 2);
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 0);
-	/* A VM that still waits leaves no file to another. */
+	/*
+	 * second_a is destroyed while it still waits, so this frees no name. third_a gets its
+	 * file when a is destroyed.
+	 */
 	test_vm_dies(second_a);
 	test_vm_dies(a);
 	vm_with_file(test, "100-10");

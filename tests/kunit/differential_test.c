@@ -54,10 +54,10 @@ static u32 random_schid(void)
 }
 
 /*
- * Creates a VM with a random bus like those that VMMs build, within KVM's collision check. A
- * subchannel has either queues of 8 bytes (in order, shuffled or with gaps) or one
- * wildcard of 8 bytes. With @mixed, the bus also has devices of other lengths between
- * them.
+ * Creates a VM with a random bus like those that VMMs build. KVM refuses devices that collide
+ * with others, so the bus has none. A subchannel has either queues of 8 bytes (in order,
+ * shuffled or with gaps) or one wildcard of 8 bytes. With @mixed, the bus also has devices of
+ * other lengths between them.
  */
 static struct test_vm *random_vm(struct kunit *test, bool mixed)
 {

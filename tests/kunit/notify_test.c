@@ -26,7 +26,10 @@ static enum diag_outcome outcome(void)
 	return found;
 }
 
-/* Handles 0x500 on the fast path. The first call caches the VM, which counts an intercept. */
+/*
+ * Handles 0x500 on the fast path. The first call for a VM also counts an intercept on the slow
+ * path, so that the VM is cached. outcome() then discards that count.
+ */
 static int handle(struct kvm_vcpu *vcpu)
 {
 	const struct vms_cache *cache;

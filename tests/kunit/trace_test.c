@@ -265,7 +265,10 @@ static void kvms_event_is_fired_once(struct kunit *test)
 	tracepoint_synchronize_unregister();
 }
 
-/* Without 0x500 in "claim", it takes the slow path to KVM's handler, which fires the event. */
+/*
+ * If "claim" does not contain 0x500, a DIAGNOSE with 0x500 takes the slow path to KVM's own
+ * handler, which fires the event.
+ */
 static void kvms_event_where_0x500_is_not_claimed(struct kunit *test)
 {
 	static const struct trace_case left = {

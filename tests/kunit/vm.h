@@ -2,6 +2,12 @@
 /*
  * A made-up VM. It is zeroed memory, with everything that the handler and KVM's notify
  * bus access: one vCPU, SRCU, and a bus of real ioeventfd devices.
+ *
+ * Terms of the tests: a VM counts as seen if the module recorded it before its first vCPU. For
+ * each CPU, the module records the last VM that had an intercept there: the CPU has cached that
+ * VM. An intercept takes the slow path if its CPU has not cached the VM, if a trace event is
+ * enabled, and in the other cases that Documentation/design.rst lists. Otherwise it takes the
+ * fast path.
  */
 #ifndef DIAG_TEST_VM_H
 #define DIAG_TEST_VM_H
@@ -15,8 +21,9 @@
 #include "vms.h"
 
 /*
- * These macros set the amount of testing. The build can define them otherwise: KUnit runs
- * the suites of a module before the parameters of the module are parsed.
+ * These macros set the amount of testing. The build can define other values. Module parameters
+ * would come too late: KUnit runs the suites of a module before the module's parameters are
+ * parsed.
  */
 #ifndef TEST_STATES
 #define TEST_STATES	1000000		/* random vCPU states to compare */
@@ -130,7 +137,10 @@ static inline void test_count(const struct kvm *kvm, enum diag_outcome outcome)
 void test_claim(const char *list);
 int test_attach(void);
 void test_detach(void);
-/* Detaches. Returns the intercepts that were counted before the last vCPU left. */
+/*
+ * Detaches. Returns the number of intercepts that were counted until the last vCPU had left the
+ * module's code.
+ */
 u64 test_detach_counted(void);
 
 /* Returns KVM's tracepoint kvm_s390_handle_diag. */

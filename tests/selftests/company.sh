@@ -25,7 +25,7 @@ unload()
 	rmmod kvm_s390_diag
 }
 
-# Starts guests whose notifications the next finish compares with the counters.
+# Starts guests. The next call of finish compares their notifications with the counters.
 begin()
 {
 	served=$(counted served) forwarded=$(counted forwarded_no_device)

@@ -202,7 +202,10 @@ static void run_instruction(struct test_vm *t, const struct row *row, struct out
 	/* Each register that the row does not name gets a different value. */
 	for (i = 0; i < 16; i++)
 		gprs[i] = 0x0101010101010101ULL * (0x80 + i);
-	/* The row with 0x9c has R1 = 0: register 0 holds the target's address, this vCPU. */
+	/*
+	 * In the row with 0x9c, the field R1 of the instruction is 0. Register 0 then holds the
+	 * CPU address of the target, which is this vCPU.
+	 */
 	gprs[0] = 0;
 	gprs[1] = row->r1;
 	gprs[2] = row->r2;

@@ -71,7 +71,10 @@ bool module_attached(void);
 /* Returns the sum of the counters whose names start with prefix; 0 without the module. */
 uint64_t module_counted(const char *prefix);
 
-/* Registers a queue with an eventfd and returns the eventfd. If fd is negative, it is new. */
+/*
+ * Registers a queue with an eventfd and returns the eventfd. If fd is negative, a new eventfd is
+ * created.
+ */
 int queue_add(struct kvm_vm *vm, uint32_t schid, uint64_t queue, int fd);
 void queue_remove(struct kvm_vm *vm, uint32_t schid, uint64_t queue, int fd);
 /* Registers one eventfd for all queues of the subchannel; fd is as for queue_add(). */

@@ -4,8 +4,9 @@
  *
  * churn creates and destroys VMs while it loads and unloads the module. thousand creates
  * 1000 VMs at once. failed makes creations of VMs fail. offline ends VMs while the CPU that
- * has cached them is offline. memory runs VMs in a memory cgroup that is too small for
- * them. Each notification must be accounted for, and the module's counters must be exact.
+ * has cached them is offline: for each CPU, the module caches the last VM that had an intercept
+ * there. memory runs VMs in a memory cgroup that is too small for them. Each notification
+ * must be accounted for, and the module's counters must be exact.
  *
  * The VMs are smaller than those of kvm_util. A VM that cannot be created does not end the
  * test.
@@ -217,8 +218,8 @@ static void shell(const char *command)
 
 /*
  * Two kinds of reports in the kernel log are not faults here. The OOM killer's reports have a
- * call trace. KVM 6.12 warns when it frees a VM that it could not create. The file for the
- * last check of the log does not contain these lines.
+ * call trace. KVM 6.12 warns when it frees a VM that it could not create. log_end() leaves
+ * these lines out of /out/log.faults, which commands.sh checks at the end.
  */
 #define NO_FAULTS	"'Call Trace|WARNING.* kvm_s390_pci_clear_list'"
 
@@ -256,7 +257,8 @@ static bool ended_well(pid_t pid)
 
 #define CHURNERS	2
 #define CHURN_CYCLES	9
-#define CHURN_LAST	100	/* VMs during the last load */
+/* VMs that are created while the module is loaded for the last time */
+#define CHURN_LAST	100
 #define CHURN_SERVED	3
 #define CHURN_EXITS	2
 #define KVM_NO_SUCH_TYPE 0x10
@@ -486,7 +488,7 @@ static void test_thousand(void)
 	bool all_files;
 
 	TEST_ASSERT(!setrlimit(RLIMIT_NOFILE, &nofile), "RLIMIT_NOFILE: %s", strerror(errno));
-	/* KVM logs a line for each VM of a thread but the first. */
+	/* Except for the first VM of each thread, KVM logs a line for each VM. */
 	log_begin();
 	memory_create();
 	module_attach("");
@@ -554,9 +556,10 @@ static bool yield_exits(struct tiny *t)
 }
 
 /*
- * KVM frees the structure of a VM of an unknown type, without telling that the VM is gone. The
- * ring of a pipe of 256 slots is allocated from the same cache and keeps that memory busy,
- * so each VM gets another address.
+ * If a VM of an unknown type is to be created, KVM allocates the VM's structure and frees it
+ * again. It does not call kvm_arch_destroy_vm(), so the module does not notice that the VM is
+ * gone. The ring of a pipe of 256 slots is allocated from the same slab cache and keeps that
+ * memory busy, so each VM gets another address.
  */
 static void test_failed(void)
 {
@@ -608,8 +611,9 @@ static void run_on_cpu(int cpu)
 }
 
 /*
- * The third VM most likely gets the address of the second VM, and the counters' memory of the
- * first VM. If CPU 1 mistook it for the second VM, CPU 1 would count in the wrong place.
+ * Most likely the third VM gets the address that the second VM had, and its counters get the
+ * memory of the first VM's counters. If CPU 1 mistook the third VM for the second VM, CPU 1
+ * would count in the wrong place.
  */
 static void test_offline(void)
 {
@@ -655,7 +659,7 @@ static void test_offline(void)
 #define CGROUP_BYTES	"8388608"
 #define SMALL_VMS	64
 #define LARGE_BUSES	3
-#define QUEUES		200	/* of each of these; a bus of that many needs two pages */
+#define QUEUES		200	/* of each large bus; a bus with that many slots needs two pages */
 #define MORE_QUEUES	900
 
 static struct shortage {
@@ -708,7 +712,10 @@ static void lose_bus(struct tiny *t, int queues)
 static void run_in_shortage(void *unused)
 {
 	static struct tiny vms[SMALL_VMS];
-	/* It has page tables, so that a first access to a kvm_run needs no memory. */
+	/*
+	 * The kvm_runs are mapped over this memory, which already has page tables. A first access
+	 * to a kvm_run therefore needs no memory.
+	 */
 	uint8_t *runs = map_shared(4 * SEGMENT) + SEGMENT;
 	int i, queue, failures = 0;
 
@@ -847,7 +854,7 @@ int main(int argc, char *argv[])
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	/* A test that hangs ends. */
+	/* Ends a test that hangs. */
 	alarm(300);
 	kvm_fd = open_path_or_exit(KVM_DEV_PATH, O_RDWR | O_CLOEXEC);
 	if (!strcmp(name, "churn"))

@@ -113,8 +113,8 @@ unwatch()
 	wait $watcher
 }
 
-# Each of these pairs starts and stops one user of KVM's DIAGNOSE handler. The third function
-# prints how many DIAGNOSEs it has seen.
+# Each user of KVM's DIAGNOSE handler has three functions: on_NAME starts it, off_NAME stops
+# it, and seen_NAME prints how many DIAGNOSEs it has seen.
 
 # Prints how many entries the trace buffers have taken.
 entries()

@@ -20,7 +20,10 @@
 #define VCPUS		2
 #define NOTIFICATIONS	1000000UL
 #define CYCLES		200
-/* A preemptible kernel takes seconds for each load, so that the time ends first. */
+/*
+ * On a preemptible kernel each load takes seconds, so LIMIT_S ends before CYCLES is reached. At
+ * least this many cycles run nevertheless.
+ */
 #define CYCLES_MIN	20
 #define LIMIT_S		180
 
