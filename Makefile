@@ -66,13 +66,12 @@ check: setup	## run all tests except check-builds, check-mutants, soak and the l
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
 	$(LANE) host-parts KERNEL=testing
-	$(LANE) guest-parts KERNEL=testing
+	$(LANE) guest-parts
 	tests/tally $(foreach kernel,6.1 6.12 testing, \
 			"$(LANE) check-host KERNEL=$(kernel) -o host-parts") \
 		--beside "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
 			"$(LANE) check-install" "$(LANE) check-kunit" \
-			"$(LANE) check-guests KERNEL=testing -o guest-parts" \
-			"$(LANE) check-upgrade KERNEL=testing -o host-parts"
+			"$(LANE) check-guests -o guest-parts" "$(LANE) check-upgrade -o host-parts"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
 	$(HOST) --cpus 2 --results $(OUT)/results $(LAB_FILES) \

@@ -50,6 +50,13 @@ $output"
 	fi
 }
 
+# skipped NAME REASON: reports a test that cannot run here.
+skipped()
+{
+	tap_tests=$((tap_tests + 1))
+	echo "ok $tap_tests - $1 # SKIP $2"
+}
+
 # Prints the plan. Fails if a test has failed or none has run.
 tap_end()
 {

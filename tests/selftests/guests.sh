@@ -205,10 +205,3 @@ seen_direct() { cat /sys/module/direct/parameters/calls; }
 on_bpf() { watch ./bpf_fentry; }
 off_bpf() { unwatch; }
 seen_bpf() { watched; }
-
-# skipped NAME REASON: reports a test that this kernel cannot run.
-skipped()
-{
-	tap_tests=$((tap_tests + 1))
-	echo "ok $tap_tests - $1 # SKIP $2"
-}
