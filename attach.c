@@ -124,9 +124,12 @@ static int __init diag_init(void)
 	unsigned int n;
 	int rc;
 
-	rc = resolve("kvm_arch_destroy_vm", &hooks.destroy_vm);
-	for (n = 0; !rc && n < ARRAY_SIZE(calls); n++)
+	for (n = 0; n < ARRAY_SIZE(calls); n++) {
 		rc = resolve(calls[n].name, &calls[n].ip);
+		if (rc)
+			return rc;
+	}
+	rc = resolve("kvm_arch_destroy_vm", &hooks.destroy_vm);
 	if (rc)
 		return rc;
 	/* The instruction that follows the one that ftrace patches. */
