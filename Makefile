@@ -65,9 +65,8 @@ LANE = $(MAKE) --no-print-directory
 check: setup	## run all tests except check-builds, check-mutants, soak and the long proofs
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
-	$(LANE) host-parts KERNEL=testing
 	$(LANE) guest-parts
-	tests/tally $(foreach kernel,6.1 6.12 testing, \
+	tests/tally $(foreach kernel,6.1 6.12, \
 			"$(LANE) check-host KERNEL=$(kernel) -o host-parts") \
 		--beside "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
 			"$(LANE) check-install" "$(LANE) check-kunit" \
