@@ -1105,6 +1105,11 @@ class TapResult(unittest.TestResult):
 
 
 def main():
+    # The readers that are started here would inherit signals that are ignored.
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     tests = [(test.id().split(".test_")[1], test)
              for group in unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
              for test in group]
