@@ -177,7 +177,8 @@ two_loads()
 			echo "cycle $cycle: exit statuses $(cat /tmp/0x500.rc /tmp/all.rc)"
 		[ "$(cat /sys/module/kvm_s390_diag/parameters/claim)" = "$winner" ] ||
 			echo "cycle $cycle: not the claim of the one that has loaded, $winner"
-		[ "$(dmesg | grep -c 'kvm_s390_diag: ')" = 1 ] || dmesg
+		# The first load of the module also taints the kernel.
+		[ "$(dmesg | grep 'kvm_s390_diag: ' | grep -vc taint)" = 1 ] || dmesg
 		[ "$(grep -c direct-- $patched)" = 2 ] || cat $patched
 		go_on
 		[ "$(counted served)" -gt 0 ] || echo "cycle $cycle: the module serves nothing"
