@@ -10,9 +10,6 @@
 
 #include "vm.h"
 
-/* Each bus holds a file descriptor until the test ends. */
-#define BUSES	500
-
 struct result {
 	int rc;
 	u64 gprs[16];
@@ -215,7 +212,7 @@ static void differ(struct kunit *test, unsigned int n, bool mixed)
 		struct kvm_io_bus *bus = NULL;
 		bool same;
 
-		if (i % (n / BUSES + 1) == 0) {
+		if (i % (n / TEST_BUSES + 1) == 0) {
 			vm = random_vm(test, mixed);
 			test_see(vm);
 		}

@@ -145,7 +145,7 @@ static void kvm_statistics_are_kept(struct kunit *test)
 		{ 0x501, &stat->instruction_diagnose_other },
 		{ 0xfff, &stat->instruction_diagnose_other },
 	};
-	struct kvm_vcpu_stat expected;
+	static struct kvm_vcpu_stat expected;	/* too large for the stack */
 	int i;
 
 	test_see(vm);

@@ -28,6 +28,9 @@
 #ifndef TEST_STATES
 #define TEST_STATES	1000000		/* random vCPU states to compare */
 #endif
+#ifndef TEST_BUSES
+#define TEST_BUSES	500		/* of these; each holds a file descriptor to the end */
+#endif
 #ifndef TEST_CYCLES
 #define TEST_CYCLES	200		/* attaching and detaching; RCU takes 0.1 s each */
 #endif
