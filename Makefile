@@ -68,9 +68,10 @@ check: setup	## run all tests except check-builds, check-mutants, soak and the l
 	$(LANE) guest-parts
 	tests/tally $(foreach kernel,6.1 6.12, \
 			"$(LANE) check-host KERNEL=$(kernel) -o host-parts") \
+			"$(LANE) check-guests -o guest-parts" \
 		--beside "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
 			"$(LANE) check-install" "$(LANE) check-kunit" \
-			"$(LANE) check-guests -o guest-parts" "$(LANE) check-upgrade -o host-parts"
+			"$(LANE) check-upgrade -o host-parts"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
 	$(HOST) --cpus 2 --results $(OUT)/results $(LAB_FILES) \

@@ -16,11 +16,9 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
-#include "claim.h"
 #include "compat.h"
 #include "counters.h"
 #include "diag.h"
-#include "virtio_ccw_notify.h"
 #include "vms.h"
 
 /**
@@ -135,7 +133,6 @@ static int __init diag_init(void)
 	/* The instruction that follows the one that ftrace patches. */
 	diag_prepare((void *)(calls[HANDLE_DIAG].ip + MCOUNT_INSN_SIZE));
 	hooks.vcpu_precreate = (void *)(calls[VCPU_PRECREATE].ip + MCOUNT_INSN_SIZE);
-	hooks.cache = claim_has(DIAG_KVM_VIRTIO);
 
 	rc = counters_start();
 	if (rc)

@@ -23,6 +23,7 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu))
 {
 	kvm_handler = handler;
 	trace_prepare();
+	vms_prepare(claim_has(DIAG_KVM_VIRTIO));
 }
 
 /* The event gets 0 for r1 to r4, because the module has not read these registers. */

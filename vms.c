@@ -54,6 +54,7 @@ static DECLARE_RWSEM(adding);
 /* KVM's own kvm_arch_vcpu_precreate(), at the address that follows the call site of ftrace. */
 static int (*kvm_precreate)(struct kvm *kvm, unsigned int id);
 
+/* Set by vms_prepare(). */
 static bool caching;
 
 /* Called under vms_lock or RCU. An entry lives until its VM is destroyed. */
@@ -245,6 +246,11 @@ static void drop_filter(void)
 	ftrace_set_filter(&destroy_ops, NULL, 0, 1);
 }
 
+void vms_prepare(bool cache)
+{
+	caching = cache;
+}
+
 int vms_start(const struct vms_hooks *hooks)
 {
 	int rc;
@@ -253,7 +259,6 @@ int vms_start(const struct vms_hooks *hooks)
 	if (!vms_cache)
 		return -ENOMEM;
 	kvm_precreate = hooks->vcpu_precreate;
-	caching = hooks->cache;
 	rc = ftrace_set_filter_ip(&destroy_ops, hooks->destroy_vm, 0, 1);
 	if (!rc)
 		rc = register_ftrace_function(&destroy_ops);

@@ -20,13 +20,19 @@
  *	any more
  * @vcpu_precreate: KVM's own kvm_arch_vcpu_precreate(), as an address that ftrace does not
  *	redirect
- * @cache: cache VMs. False if the module does not handle 0x500
  */
 struct vms_hooks {
 	unsigned long destroy_vm;
 	int (*vcpu_precreate)(struct kvm *kvm, unsigned int id);
-	bool cache;
 };
+
+/**
+ * vms_prepare - decide whether CPUs cache VMs
+ * @cache: true if the module handles 0x500 of the VMs; the fast path does not check that
+ *
+ * Called before any intercept.
+ */
+void vms_prepare(bool cache);
 
 /**
  * vms_start - hook the function that destroys VMs

@@ -84,7 +84,6 @@ int test_start_vms(void)
 	const struct vms_hooks hooks = {
 		.destroy_vm = (unsigned long)vm_dies,
 		.vcpu_precreate = (void *)test_symbol("kvm_arch_vcpu_precreate"),
-		.cache = true,
 	};
 
 	return vms_start(&hooks);
@@ -94,6 +93,7 @@ int test_start(void)
 {
 	int rc = counters_start();
 
+	vms_prepare(true);
 	if (!rc) {
 		rc = test_start_vms();
 		if (rc)

@@ -363,6 +363,26 @@ static void open_file_reads_nothing_of_a_vm_that_is_gone(struct kunit *test)
 	filp_close(file, NULL);
 }
 
+/* Creates a VM named 100-@nth, and calls a function whose nth allocation fails. */
+static struct test_vm *vm_short_of_memory(struct kunit *test, char *name, size_t size, int nth,
+					  void (*allocates)(struct test_vm *vm))
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	snprintf(name, size, "100-%d", nth);
+	give_name(test, vm, name);
+	current->fail_nth = nth;
+	allocates(vm);
+	KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
+	current->fail_nth = 0;
+	return vm;
+}
+
+static void serve(struct test_vm *vm)
+{
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
+}
+
 /*
  * If one of the two allocations fails, the intercept counts only in the total. The next
  * intercept tries again.
@@ -374,17 +394,11 @@ static void counted_without_memory(struct kunit *test)
 	int nth;
 
 	for (nth = 1; nth <= 2; nth++) {
-		vm = test_vm_create(test);
-		snprintf(name, sizeof(name), "100-%d", nth);
-		give_name(test, vm, name);
-		current->fail_nth = nth;
-		test_count(vm->kvm, DIAG_SERVED_COOKIE);
-		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
-		current->fail_nth = 0;
+		vm = vm_short_of_memory(test, name, sizeof(name), nth, serve);
 		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2 - 1);
 		KUNIT_EXPECT_FALSE(test, file_exists(name));
 
-		test_count(vm->kvm, DIAG_SERVED_COOKIE);
+		serve(vm);
 		KUNIT_EXPECT_EQ(test, file_sum(test, "total"), nth * 2);
 		KUNIT_EXPECT_TRUE(test, file_becomes(name, true));
 		KUNIT_EXPECT_EQ(test, file_sum(test, name), 1);
@@ -402,15 +416,9 @@ static void unseen_without_memory(struct kunit *test)
 	int nth;
 
 	for (nth = 1; nth <= 2; nth++) {
-		vm = test_vm_create(test);
-		snprintf(name, sizeof(name), "100-%d", nth);
-		give_name(test, vm, name);
-		current->fail_nth = nth;
-		test_see(vm);
-		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
-		current->fail_nth = 0;
+		vm = vm_short_of_memory(test, name, sizeof(name), nth, test_see);
 		KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
-		test_count(vm->kvm, DIAG_SERVED_COOKIE);
+		serve(vm);
 		KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
 		KUNIT_EXPECT_TRUE(test, file_becomes(name, true));
 	}
