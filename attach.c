@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "counters.h"
+#include "device.h"
 #include "diag.h"
 #include "vms.h"
 
@@ -118,6 +119,7 @@ static int detach_first(unsigned int n)
 
 static int __init diag_init(void)
 {
+	unsigned long vm_release;
 	struct vms_hooks hooks;
 	unsigned int n;
 	int rc;
@@ -128,6 +130,8 @@ static int __init diag_init(void)
 			return rc;
 	}
 	rc = resolve("kvm_arch_destroy_vm", &hooks.destroy_vm);
+	if (!rc)
+		rc = resolve("kvm_vm_release", &vm_release);
 	if (rc)
 		return rc;
 	/* The instruction that follows the one that ftrace patches. */
@@ -155,6 +159,11 @@ static int __init diag_init(void)
 		if (rc)
 			goto detach;
 	}
+	rc = device_start(vm_release);
+	if (rc) {
+		pr_err("/dev/kvm-s390-diag cannot be created (error %d); nothing attached\n", rc);
+		goto detach;
+	}
 	counters_show();
 	pr_info("attached to KVM's DIAGNOSE handler\n");
 	return 0;
@@ -174,6 +183,7 @@ module_init(diag_init);
 
 static void __exit diag_exit(void)
 {
+	device_stop();
 	if (detach_first(ARRAY_SIZE(calls)) || vms_stop()) {
 		pr_emerg("ftrace does not let go; rmmod waits for the next boot, so that the text stays\n");
 		/* Returning would free text that vCPUs still run. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which function codes the module claims, and for which VMs: the parameter "claim",
- * and the exception for VMs older than the module.
+ * Which function codes the module claims, and for which VMs: what VMMs have set for their VMs,
+ * the parameter "claim", and the exception for VMs older than the module.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,12 +15,19 @@
 #include <linux/sysfs.h>
 
 #include "claim.h"
+#include "settings.h"
 #include "virtio_ccw_notify.h"
 
 struct claim claimed __ro_after_init = { .all = true };
 
 enum claim_who claim_for_vm(const struct kvm *kvm, unsigned int code)
 {
+	switch (settings_get(vms_settings(kvm), code)) {
+	case KVM_S390_DIAG_TO_USERSPACE:
+		return CLAIM_REQUESTED;
+	case KVM_S390_DIAG_TO_KERNEL:
+		return code == DIAG_KVM_VIRTIO ? CLAIM_MODULE : CLAIM_KVM;
+	}
 	if (!claim_has(code))
 		return CLAIM_KVM;
 	if (code == DIAG_KVM_VIRTIO)

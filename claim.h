@@ -11,9 +11,6 @@
 
 #include "vms.h"
 
-/* Function codes have 16 bits. */
-#define DIAG_CODES	0x10000
-
 /**
  * struct claim - the function codes that the parameter "claim" contains
  * @all: it contains every function code
@@ -48,12 +45,14 @@ static __always_inline bool claim_has(unsigned int code)
  * enum claim_who - who answers a function code for one VM
  * @CLAIM_KVM: KVM's own handler
  * @CLAIM_MODULE: the module handles it; 0x500 only
- * @CLAIM_USERSPACE: the module forwards it to userspace
+ * @CLAIM_USERSPACE: the module forwards it to userspace, because the parameter claims it
+ * @CLAIM_REQUESTED: the module forwards it to userspace, because the VMM has set that
  */
 enum claim_who {
 	CLAIM_KVM,
 	CLAIM_MODULE,
 	CLAIM_USERSPACE,
+	CLAIM_REQUESTED,
 };
 
 /**
@@ -61,7 +60,8 @@ enum claim_who {
  * @kvm: a VM that cannot be destroyed during the call
  * @code: the function code, 0 to 0xffff
  *
- * For a VM older than the module, no function code other than 0x500 is claimed, because its
+ * What the VMM has set for the VM precedes the parameter "claim". If nothing is set, and the VM is
+ * older than the module, no function code other than 0x500 is claimed, because its
  * guest may already rely on KVM's own functions. For example, Linux probes 0x9c once, at boot, and
  * later issues it without an exception table. Does not sleep.
  *

@@ -46,6 +46,7 @@ static const char *const outcome_names[DIAG_OUTCOMES] = {
 	[DIAG_NO_CSS]		= "forwarded_no_css",
 	[DIAG_OTHER_SUBCODE]	= "forwarded_other_subcode",
 	[DIAG_OTHER_CODE]	= "forwarded_other_code",
+	[DIAG_REQUESTED]	= "forwarded_requested",
 	[DIAG_LEFT_TO_KVM]	= "left_to_kvm",
 	[DIAG_PRIVILEGED]	= "privileged",
 };
@@ -98,6 +99,7 @@ static int tally_file_show(struct seq_file *m, void *unused)
 
 	add_up(&sum, tally->counters);
 	print_counters(m, &sum);
+	settings_show(READ_ONCE(tally->settings), m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(tally_file);
@@ -155,6 +157,7 @@ static void retire_work(struct work_struct *work)
 		heir->waiting = false;
 		create_file(heir);
 	}
+	settings_destroy(tally->settings);
 	free_percpu(tally->counters);
 	kfree(tally);
 }

@@ -10,6 +10,8 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "settings.h"
+
 struct dentry;
 
 /**
@@ -21,12 +23,13 @@ struct dentry;
  * @DIAG_NO_CSS: notification forwarded; the VM lacks CSS support
  * @DIAG_OTHER_SUBCODE: function code 0x500 with another subcode, forwarded
  * @DIAG_OTHER_CODE: another function code that is claimed for the VM, forwarded
+ * @DIAG_REQUESTED: a function code that goes to userspace because the VMM has set that, forwarded
  * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM
  * @DIAG_PRIVILEGED: issued in problem state; KVM's own handler refuses it
  * @DIAG_OUTCOMES: number of outcomes
  *
  * Each intercept has exactly one outcome. DIAG_SERVED_COOKIE to DIAG_BUS_GONE mean that the
- * module has completed the DIAGNOSE. DIAG_NO_DEVICE to DIAG_OTHER_CODE mean that the module
+ * module has completed the DIAGNOSE. DIAG_NO_DEVICE to DIAG_REQUESTED mean that the module
  * has forwarded it to userspace.
  *
  * A new outcome must also be added to outcome_names in counters.c, and twice to trace.h:
@@ -40,6 +43,7 @@ enum diag_outcome {
 	DIAG_NO_CSS,
 	DIAG_OTHER_SUBCODE,
 	DIAG_OTHER_CODE,
+	DIAG_REQUESTED,
 	DIAG_LEFT_TO_KVM,
 	DIAG_PRIVILEGED,
 	DIAG_OUTCOMES
@@ -57,18 +61,21 @@ struct diag_counters {
 #define DIAG_VM_NAME	24
 
 /**
- * struct diag_tally - the counters of one VM, and the file that shows them
+ * struct diag_tally - the counters and settings of one VM, and the file that shows them
  * @counters: one set for each CPU
+ * @settings: what VMMs have set for the VM, or NULL. It is written once, before the VM's first
+ *	vCPU, by smp_store_release()
  * @name: name of the file; written before @show is queued
  * @file: the file in debugfs, or NULL. Only the work items, which run one at a time, use
  *	@file and @waiting
  * @waiting: another VM, not yet destroyed, still has a file of this name
  * @list: links the tally into the list of live tallies
  * @show: work item that creates the file
- * @retire: work item that removes the file and frees the tally
+ * @retire: work item that removes the file and frees the tally with its settings
  */
 struct diag_tally {
 	struct diag_counters __percpu *counters;
+	struct settings *settings;
 	char name[DIAG_VM_NAME];
 	struct dentry *file;
 	bool waiting;
@@ -124,11 +131,11 @@ void counters_sum(struct diag_counters *sum);
 struct diag_tally *tally_create(const struct dentry *vm_dir, gfp_t gfp);
 
 /**
- * tally_retire - remove the file of a destroyed VM and free its counters
+ * tally_retire - remove the file of a destroyed VM and free its counters and settings
  * @tally: its tally; the caller must not use it any more
  *
  * The counts stay in the total. Does not sleep: a work item removes the file and frees
- * the counters.
+ * the memory.
  */
 void tally_retire(struct diag_tally *tally);
 

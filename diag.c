@@ -23,7 +23,7 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu))
 {
 	kvm_handler = handler;
 	trace_prepare();
-	vms_prepare(claim_has(DIAG_KVM_VIRTIO));
+	vms_prepare(DIAG_KVM_VIRTIO, claim_has(DIAG_KVM_VIRTIO));
 }
 
 /* The event gets 0 for r1 to r4, because the module has not read these registers. */
@@ -53,6 +53,9 @@ static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 	case 0x308:
 		stat->instruction_diagnose_308++;
 		break;
+	case DIAG_KVM_VIRTIO:
+		stat->instruction_diagnose_500++;
+		break;
 	default:
 		stat->instruction_diagnose_other++;
 	}
@@ -66,21 +69,25 @@ static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 static noinline int dispatch_slowpath(struct kvm_vcpu *vcpu)
 {
 	enum diag_outcome outcome = DIAG_LEFT_TO_KVM;
+	enum claim_who who;
 	unsigned int code = diag_function_code(vcpu);
 
 	if (unlikely(vcpu->arch.sie_block->gpsw.mask & PSW_MASK_PSTATE)) {
 		outcome = DIAG_PRIVILEGED;
 		goto kvm;
 	}
-	switch (claim_for_vm(vcpu->kvm, code)) {
+	who = claim_for_vm(vcpu->kvm, code);
+	switch (who) {
 	case CLAIM_MODULE:
 		trace_kvm(vcpu, code);
 		vcpu->stat.instruction_diagnose_500++;
 		return virtio_ccw_notify_slowpath(vcpu);
 	case CLAIM_USERSPACE:
+	case CLAIM_REQUESTED:
 		trace_kvm(vcpu, code);
 		count_for_kvm(&vcpu->stat, code);
-		account(vcpu, code, -EOPNOTSUPP, DIAG_OTHER_CODE);
+		outcome = who == CLAIM_REQUESTED ? DIAG_REQUESTED : DIAG_OTHER_CODE;
+		account(vcpu, code, -EOPNOTSUPP, outcome);
 		return -EOPNOTSUPP;
 	case CLAIM_KVM:
 		break;
@@ -118,6 +125,10 @@ int diag_intercept(struct kvm_vcpu *vcpu)
 	if (likely(code == DIAG_KVM_VIRTIO)) {
 		vcpu->stat.instruction_diagnose_500++;
 		return virtio_ccw_notify(vcpu, cache->counters);
+	}
+	if (unlikely(cache->has_settings)) {
+		put_cpu_ptr(vms_cache);
+		return dispatch_slowpath(vcpu);
 	}
 	if (cache->seen && claim_has(code))
 		return forward(vcpu, code, cache->counters);

@@ -38,6 +38,7 @@ TRACE_DEFINE_ENUM(DIAG_NO_DEVICE);
 TRACE_DEFINE_ENUM(DIAG_NO_CSS);
 TRACE_DEFINE_ENUM(DIAG_OTHER_SUBCODE);
 TRACE_DEFINE_ENUM(DIAG_OTHER_CODE);
+TRACE_DEFINE_ENUM(DIAG_REQUESTED);
 TRACE_DEFINE_ENUM(DIAG_LEFT_TO_KVM);
 TRACE_DEFINE_ENUM(DIAG_PRIVILEGED);
 
@@ -90,6 +91,7 @@ TRACE_EVENT_FN(kvm_s390_diag,
 				       { DIAG_NO_CSS, "forwarded_no_css" },
 				       { DIAG_OTHER_SUBCODE, "forwarded_other_subcode" },
 				       { DIAG_OTHER_CODE, "forwarded_other_code" },
+				       { DIAG_REQUESTED, "forwarded_requested" },
 				       { DIAG_LEFT_TO_KVM, "left_to_kvm" },
 				       { DIAG_PRIVILEGED, "privileged" })),
 

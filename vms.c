@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "counters.h"
+#include "settings.h"
 #include "vms.h"
 
 struct vms_cache __percpu *vms_cache;
@@ -55,7 +56,8 @@ static DECLARE_RWSEM(adding);
 static int (*kvm_precreate)(struct kvm *kvm, unsigned int id);
 
 /* Set by vms_prepare(). */
-static bool caching;
+static unsigned int fast_code;
+static bool fast_code_handled;
 
 /* Called under vms_lock or RCU. An entry lives until its VM is destroyed. */
 static struct diag_vm *find(const struct kvm *kvm)
@@ -104,25 +106,35 @@ static struct diag_vm *insert(struct diag_vm *vm)
 	return other;
 }
 
-/* May sleep to reclaim memory. The allocation is charged to the memory cgroup of the caller. */
-static noinline void vm_gets_first_vcpu(const struct kvm *kvm)
+/*
+ * Returns the entry of a VM that has no vCPU, or NULL when out of memory. The VM cannot be
+ * destroyed, because KVM holds kvm->lock for the caller.
+ *
+ * May sleep to reclaim memory. The allocation is charged to the memory cgroup of the caller.
+ */
+static struct diag_vm *record(const struct kvm *kvm)
 {
 	struct diag_vm *vm;
-	bool known;
 
-	down_read(&adding);
 	rcu_read_lock();
-	known = find(kvm);
+	vm = find(kvm);
 	rcu_read_unlock();
-	/* There is an entry already if an earlier creation of the first vCPU has failed. */
-	if (!known) {
-		vm = vm_create(kvm, true, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-		if (vm)
-			insert(vm);
-		else
-			pr_warn_ratelimited("no memory to record VM %d: its intercepts count in the total only, and only 0x500 is claimed for it\n",
-					    kvm->userspace_pid);
-	}
+	/*
+	 * There is an entry already if an earlier creation of the first vCPU has failed, or if
+	 * something was set for the VM.
+	 */
+	if (vm)
+		return vm;
+	vm = vm_create(kvm, true, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return vm ? insert(vm) : NULL;
+}
+
+static noinline void vm_gets_first_vcpu(const struct kvm *kvm)
+{
+	down_read(&adding);
+	if (!record(kvm))
+		pr_warn_ratelimited("no memory to record VM %d: its intercepts count in the total only, and only 0x500 is claimed for it\n",
+				    kvm->userspace_pid);
 	up_read(&adding);
 }
 
@@ -175,6 +187,65 @@ bool vms_seen(const struct kvm *kvm)
 	return seen;
 }
 
+struct settings *vms_create_settings(struct kvm *kvm)
+{
+	struct settings *settings;
+	struct diag_vm *vm;
+
+	if (kvm->created_vcpus)
+		return ERR_PTR(-EBUSY);
+	vm = record(kvm);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	settings = vm->tally->settings;
+	if (settings)
+		return settings;
+	settings = settings_create();
+	if (!settings)
+		return ERR_PTR(-ENOMEM);
+	/* Readers of debugfs may look at it at once. */
+	smp_store_release(&vm->tally->settings, settings);
+	return settings;
+}
+
+static struct settings *settings_of(const struct diag_vm *vm)
+{
+	return READ_ONCE(vm->tally->settings);
+}
+
+struct settings *vms_settings(const struct kvm *kvm)
+{
+	struct settings *settings = NULL;
+	const struct diag_vm *vm;
+
+	if (!atomic_read(&settings_vms))
+		return NULL;
+	rcu_read_lock();
+	vm = find(kvm);
+	if (vm)
+		settings = settings_of(vm);
+	rcu_read_unlock();
+	return settings;
+}
+
+/* Called under RCU, because vms_uncache() waits until nobody uses a setting that has ended. */
+static bool is_cacheable(const struct diag_vm *vm)
+{
+	const struct settings *settings = settings_of(vm);
+	unsigned int action = settings ? settings_get(settings, fast_code) : 0;
+
+	return action ? action == KVM_S390_DIAG_TO_KERNEL : fast_code_handled;
+}
+
+void vms_uncache(void)
+{
+	int cpu;
+
+	synchronize_rcu();
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(per_cpu_ptr(vms_cache, cpu)->kvm, NULL);
+}
+
 /*
  * Must not sleep: a vCPU that slept here would defeat detaching. If there is no memory, the
  * next intercept tries again.
@@ -200,9 +271,10 @@ void vms_count_slowpath(const struct kvm *kvm, enum diag_outcome outcome)
 	rcu_read_lock();
 	vm = find_or_add(kvm);
 	counters = this_cpu_ptr(vm ? vm->tally->counters : diag_unattributed);
-	if (vm && caching) {
+	if (vm && is_cacheable(vm)) {
 		cache->counters = counters;
 		cache->seen = vm->seen;
+		cache->has_settings = settings_of(vm);
 		WRITE_ONCE(cache->kvm, kvm);
 	}
 	vms_count(counters, outcome);
@@ -246,9 +318,10 @@ static void drop_filter(void)
 	ftrace_set_filter(&destroy_ops, NULL, 0, 1);
 }
 
-void vms_prepare(bool cache)
+void vms_prepare(unsigned int code, bool handled)
 {
-	caching = cache;
+	fast_code = code;
+	fast_code_handled = handled;
 }
 
 int vms_start(const struct vms_hooks *hooks)

@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "counters.h"
+#include "settings.h"
 
 /**
  * struct vms_hooks - functions of KVM that vms.c uses
@@ -27,12 +28,14 @@ struct vms_hooks {
 };
 
 /**
- * vms_prepare - decide whether CPUs cache VMs
- * @cache: true if the module handles 0x500 of the VMs; the fast path does not check that
+ * vms_prepare - decide which VMs the CPUs cache
+ * @code: the function code that the fast path handles. A VM is cached only if the module handles
+ *	this code of the VM; the fast path does not check that
+ * @handled: true if the module handles @code of VMs for which nothing is set
  *
  * Called before any intercept.
  */
-void vms_prepare(bool cache);
+void vms_prepare(unsigned int code, bool handled);
 
 /**
  * vms_start - hook the function that destroys VMs
@@ -85,17 +88,19 @@ int vms_stop(void);
 
 /**
  * struct vms_cache - the VM of the last intercept on a CPU
- * @kvm: the VM, or NULL. A VM is cached only if the parameter claim contains 0x500, so the
- *	fast path does not check that. Only the CPU itself, with preemption disabled, writes a
+ * @kvm: the VM, or NULL. Only VMs whose 0x500 the module handles are cached, so the fast path
+ *	does not check that. Only the CPU itself, with preemption disabled, writes a
  *	value other than NULL. The destruction of a VM clears every @kvm that points to it, so
  *	a later VM at the same address is never mistaken for it
  * @counters: the counters of @kvm on this CPU; valid while @kvm is not NULL
  * @seen: @kvm was recorded before its first vCPU; valid while @kvm is not NULL
+ * @has_settings: something may be set for @kvm; valid while @kvm is not NULL
  */
 struct vms_cache {
 	const struct kvm *kvm;
 	struct diag_counters *counters;
 	bool seen;
+	bool has_settings;
 };
 
 /*
@@ -114,6 +119,36 @@ extern struct vms_cache __percpu *vms_cache __attribute__((visibility("hidden"))
  * memory to record the VM. It is always safe to treat a VM as not seen.
  */
 bool vms_seen(const struct kvm *kvm);
+
+/**
+ * vms_create_settings - get the settings of a VM that has no vCPU yet
+ * @kvm: the VM
+ *
+ * Records the VM, as vms_vcpu_precreate() does. Called with kvm->lock held. May sleep. The memory
+ * is charged to the memory cgroup of the caller.
+ *
+ * Return: the settings. They exist until the VM is destroyed. An error pointer if that fails:
+ * -EBUSY if the VM has a vCPU, or -ENOMEM.
+ */
+struct settings *vms_create_settings(struct kvm *kvm);
+
+/**
+ * vms_settings - get the settings of a VM
+ * @kvm: a VM that cannot be destroyed before the caller has used the settings
+ *
+ * Does not sleep.
+ *
+ * Return: the settings, or NULL if the VM has none.
+ */
+struct settings *vms_settings(const struct kvm *kvm);
+
+/**
+ * vms_uncache - remove the VMs from the caches of all CPUs
+ *
+ * Called when a setting has ended. A CPU caches a VM again only by what is set now. Waits for a
+ * grace period of RCU.
+ */
+void vms_uncache(void);
 
 /**
  * vms_count_slowpath - count one intercept of any VM, and cache the VM

@@ -93,7 +93,7 @@ int test_start(void)
 {
 	int rc = counters_start();
 
-	vms_prepare(true);
+	vms_prepare(DIAG_KVM_VIRTIO, true);
 	if (!rc) {
 		rc = test_start_vms();
 		if (rc)

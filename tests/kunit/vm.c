@@ -105,6 +105,7 @@ struct test_vm *test_vm_create(struct kunit *test)
 	spin_lock_init(&vm->vcpu->arch.local_int.lock);
 	KUNIT_ASSERT_EQ(test, init_srcu_struct(&vm->kvm->srcu), 0);
 	mutex_init(&vm->kvm->slots_lock);
+	mutex_init(&vm->kvm->lock);
 	INIT_LIST_HEAD(&vm->kvm->ioeventfds);
 	rcu_assign_pointer(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], bus);
 	vm->kvm->arch.css_support = 1;
