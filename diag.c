@@ -69,29 +69,31 @@ static void count_for_kvm(struct kvm_vcpu_stat *stat, unsigned int code)
 static noinline int dispatch_slowpath(struct kvm_vcpu *vcpu)
 {
 	enum diag_outcome outcome = DIAG_LEFT_TO_KVM;
-	enum claim_who who;
 	unsigned int code = diag_function_code(vcpu);
 
 	if (unlikely(vcpu->arch.sie_block->gpsw.mask & PSW_MASK_PSTATE)) {
 		outcome = DIAG_PRIVILEGED;
 		goto kvm;
 	}
-	who = claim_for_vm(vcpu->kvm, code);
-	switch (who) {
+	switch (claim_for_vm(vcpu->kvm, code)) {
 	case CLAIM_MODULE:
 		trace_kvm(vcpu, code);
 		vcpu->stat.instruction_diagnose_500++;
 		return virtio_ccw_notify_slowpath(vcpu);
 	case CLAIM_USERSPACE:
-	case CLAIM_REQUESTED:
-		trace_kvm(vcpu, code);
-		count_for_kvm(&vcpu->stat, code);
-		outcome = who == CLAIM_REQUESTED ? DIAG_REQUESTED : DIAG_OTHER_CODE;
-		account(vcpu, code, -EOPNOTSUPP, outcome);
-		return -EOPNOTSUPP;
-	case CLAIM_KVM:
+		outcome = DIAG_OTHER_CODE;
 		break;
+	case CLAIM_REQUESTED:
+		outcome = DIAG_REQUESTED;
+		break;
+	case CLAIM_KVM:
+		goto kvm;
 	}
+	trace_kvm(vcpu, code);
+	count_for_kvm(&vcpu->stat, code);
+	account(vcpu, code, -EOPNOTSUPP, outcome);
+	return -EOPNOTSUPP;
+
 kvm:
 	account(vcpu, code, 0, outcome);
 	return kvm_handler(vcpu);
@@ -118,21 +120,21 @@ int diag_intercept(struct kvm_vcpu *vcpu)
 		return dispatch_slowpath(vcpu);
 	cache = get_cpu_ptr(vms_cache);
 	if (unlikely(code & 0xf000 || READ_ONCE(cache->kvm) != vcpu->kvm ||
-		     atomic_read(READ_ONCE(trace_listeners)))) {
-		put_cpu_ptr(vms_cache);
-		return dispatch_slowpath(vcpu);
-	}
+		     atomic_read(READ_ONCE(trace_listeners))))
+		goto slowpath;
 	if (likely(code == DIAG_KVM_VIRTIO)) {
 		vcpu->stat.instruction_diagnose_500++;
 		return virtio_ccw_notify(vcpu, cache->counters);
 	}
-	if (unlikely(cache->has_settings)) {
-		put_cpu_ptr(vms_cache);
-		return dispatch_slowpath(vcpu);
-	}
+	if (unlikely(cache->has_settings))
+		goto slowpath;
 	if (cache->seen && claim_has(code))
 		return forward(vcpu, code, cache->counters);
 	vms_count(cache->counters, DIAG_LEFT_TO_KVM);
 	put_cpu_ptr(vms_cache);
 	return kvm_handler(vcpu);
+
+slowpath:
+	put_cpu_ptr(vms_cache);
+	return dispatch_slowpath(vcpu);
 }
