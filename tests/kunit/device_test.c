@@ -408,7 +408,7 @@ static void random_bytes(struct kunit *test)
 		fds[i] = vm_fd(test, vms[i]);
 	}
 	prandom_seed_state(&rnd, TEST_SEED + 1);
-	for (i = 0; i < TEST_STATES; i++) {
+	for (i = 0; i < TEST_IOCTLS; i++) {
 		u32 random = prandom_u32_state(&rnd);
 		unsigned int cmd = random & 1 ? cmds[(random >> 1) % ARRAY_SIZE(cmds)] : random;
 		struct file **file = &files[random >> 8 & 1];

@@ -28,6 +28,9 @@
 #ifndef TEST_STATES
 #define TEST_STATES	1000000		/* random vCPU states to compare */
 #endif
+#ifndef TEST_IOCTLS
+#define TEST_IOCTLS	1000000		/* ioctls with random bytes */
+#endif
 #ifndef TEST_BUSES
 #define TEST_BUSES	500		/* of these; each holds a file descriptor to the end */
 #endif
