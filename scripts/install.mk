@@ -6,10 +6,12 @@ prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
+includedir ?= $(prefix)/include
 unitdir ?= $(prefix)/lib/systemd/system
 
-# modprobe and systemd read these folders, whatever prefix is.
+# modprobe, udev and systemd read these folders, whatever prefix is.
 modprobedir ?= /usr/lib/modprobe.d
+udevrulesdir ?= /usr/lib/udev/rules.d
 modulesloaddir ?= /usr/lib/modules-load.d
 
 # INSTALL_MOD_DIR is relative to /lib/modules/RELEASE, as in kbuild. depmod prefers
@@ -22,8 +24,9 @@ MODDIR = $(DESTDIR)/lib/modules/$(RELEASE)/$(INSTALL_MOD_DIR)
 DKMS_VERSION = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 DKMS_DIR = /usr/src/kvm-s390-diag-$(DKMS_VERSION)
 
-# Files that are installed unchanged, as FILE:TARGET. For a new file in TOOLS, add its target
-# to %files in dist/rpm/kvm-s390-diag.spec as well; the Debian package needs no change.
+# Files that are installed unchanged, as FILE:TARGET. For a new file, add its target to %files in
+# dist/rpm/kvm-s390-diag.spec as well; the Debian packages need no change. WITH_MODULE are the
+# files that belong to the module.
 TOOLS = \
 	tools/kvm-s390-diag-stat:$(bindir)/kvm-s390-diag-stat \
 	tools/kvm-s390-diag-stat.1:$(mandir)/man1/kvm-s390-diag-stat.1 \
@@ -31,7 +34,11 @@ TOOLS = \
 	dist/systemd/kvm-s390-diag-prometheus.service:$(unitdir)/kvm-s390-diag-prometheus.service \
 	dist/systemd/kvm-s390-diag-prometheus.timer:$(unitdir)/kvm-s390-diag-prometheus.timer \
 	dist/prometheus/kvm-s390-diag.rules.yml:$(datadir)/kvm-s390-diag/kvm-s390-diag.rules.yml
-OPTIONS = dist/modprobe.d/kvm-s390-diag.conf:$(modprobedir)/kvm-s390-diag.conf
+WITH_MODULE = \
+	dist/modprobe.d/kvm-s390-diag.conf:$(modprobedir)/kvm-s390-diag.conf \
+	dist/udev/60-kvm-s390-diag.rules:$(udevrulesdir)/60-kvm-s390-diag.rules \
+	kvm_s390_diag.h:$(includedir)/kvm_s390_diag.h \
+	tools/kvm-s390-diag.4:$(mandir)/man4/kvm-s390-diag.4
 AT_BOOT = dist/modules-load.d/kvm-s390-diag.conf:$(modulesloaddir)/kvm-s390-diag.conf
 DKMS_SOURCES = $(foreach file,dkms.conf Kbuild \
 	$(filter-out %.mod.c scripts/install.mk,$(wildcard *.[ch] scripts/*)),$(file):$(DKMS_DIR)/$(file))
@@ -49,20 +56,20 @@ remove_files = rm -f $(foreach entry,$(1),"$(DESTDIR)$(lastword $(subst :, ,$(en
 install: install-module install-tools	## install the module, its options and the tools
 
 # With AUTOLOAD=1 the module is loaded at boot.
-install-module: on-s390 module	## install the module and its options (AUTOLOAD=)
+install-module: on-s390 module	## install the module, its options, device rule, header and manual (AUTOLOAD=)
 	@# kbuild would run depmod even if DESTDIR is set, and put depmod's files into a package. It
 	@# is disabled here; the next command runs depmod if DESTDIR is empty.
 	$(KBUILD) M="$(CURDIR)" INSTALL_MOD_PATH="$(abspath $(DESTDIR))" \
 		INSTALL_MOD_DIR="$(INSTALL_MOD_DIR)" cmd_depmod=: modules_install
 	$(if $(DESTDIR),,depmod "$(RELEASE)")
-	$(call install_files,$(OPTIONS) $(if $(AUTOLOAD),$(AT_BOOT)))
+	$(call install_files,$(WITH_MODULE) $(if $(AUTOLOAD),$(AT_BOOT)))
 	$(options_are_read)
 
 install-tools: on-s390	## install kvm-s390-diag-stat, its manual and the units for Prometheus
 	$(call install_files,$(TOOLS))
 
-install-dkms: on-s390	## install the module by DKMS, and its options (AUTOLOAD=)
-	$(call install_files,$(DKMS_SOURCES) $(OPTIONS) $(if $(AUTOLOAD),$(AT_BOOT)))
+install-dkms: on-s390	## the same with DKMS (AUTOLOAD=)
+	$(call install_files,$(DKMS_SOURCES) $(WITH_MODULE) $(if $(AUTOLOAD),$(AT_BOOT)))
 	$(options_are_read)
 	$(if $(DESTDIR),,dkms install kvm-s390-diag/$(DKMS_VERSION))
 
@@ -82,7 +89,7 @@ uninstall-module:
 		"$(MODDIR)"/kvm-s390-diag.ko.xz "$(MODDIR)"/kvm-s390-diag.ko.zst
 	@[ ! -d "$(MODDIR)" ] || rmdir --ignore-fail-on-non-empty "$(MODDIR)"
 	$(if $(DESTDIR),,depmod "$(RELEASE)")
-	$(call remove_files,$(OPTIONS) $(AT_BOOT))
+	$(call remove_files,$(WITH_MODULE) $(AT_BOOT))
 	$(still_loaded)
 
 uninstall-tools:
@@ -91,7 +98,7 @@ uninstall-tools:
 uninstall-dkms:	## remove what "make install-dkms" installed
 	$(if $(DESTDIR),,dkms remove kvm-s390-diag/$(DKMS_VERSION) --all)
 	rm -rf "$(DESTDIR)$(DKMS_DIR)"
-	$(call remove_files,$(OPTIONS) $(AT_BOOT))
+	$(call remove_files,$(WITH_MODULE) $(AT_BOOT))
 	$(still_loaded)
 
 still_loaded = @[ -n "$(DESTDIR)" ] || [ ! -d /sys/module/kvm_s390_diag ] || \
