@@ -104,10 +104,20 @@ uninstall-dkms:	## remove what "make install-dkms" installed
 still_loaded = @[ -n "$(DESTDIR)" ] || [ ! -d /sys/module/kvm_s390_diag ] || \
 	echo "the module is still loaded; rmmod kvm_s390_diag unloads it"
 
+# Prints what keeps the module from being unloaded.
+in_use = { echo "make: the loaded module is in use and stays loaded; the new version is installed"; \
+	awk '$$1 == "set" { n = split(FILENAME, path, "/"); \
+		comm = "/proc/" $$4 "/comm"; name = "?"; getline name < comm; close(comm); \
+		printf "make: process %s (%s) has set the codes %s of the VM %s, and has" \
+			" /dev/kvm-s390-diag open\n", $$4, name, $$2, path[n] }' \
+		/sys/kernel/debug/kvm/kvm-s390-diag/*; \
+	echo "make: shut down or migrate the VMs of such processes, and run make upgrade again;" \
+		"Documentation/operating.rst, In an emergency, describes all causes"; } >&2
+
 upgrade: install	## install, and replace the loaded module while guests run
 	@[ -z "$(DESTDIR)" ] || \
 		{ echo "make: upgrade replaces the loaded module; it takes no DESTDIR" >&2; exit 1; }
-	[ ! -d /sys/module/kvm_s390_diag ] || rmmod kvm_s390_diag
+	[ ! -d /sys/module/kvm_s390_diag ] || rmmod kvm_s390_diag || { $(in_use); exit 1; }
 	modprobe kvm-s390-diag
 	@echo "loaded: kvm-s390-diag $$(cat /sys/module/kvm_s390_diag/version)"
 
