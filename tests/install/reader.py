@@ -36,7 +36,7 @@ MODULE = ("mount -t tmpfs none /sys/module; mkdir -p /sys/module/kvm_s390_diag/p
           "echo 0x500,0x501 > /sys/module/kvm_s390_diag/parameters/claim")
 NAMES = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
          "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
-         "left_to_kvm", "privileged"]
+         "forwarded_requested", "left_to_kvm", "privileged"]
 PATIENCE = 30
 # A time in the format of ISO 8601, with the time zone.
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
@@ -171,6 +171,21 @@ class Once(Folder):
         (self.path / "README").write_text("served_cookie 1\n")
         (self.path / "12-34-56").write_text("served_cookie 1\n")
         self.assertEqual(set(self.records("-i")), {("total", name) for name in NAMES})
+
+    def test_settings(self):
+        "a VM is shown with the codes that its VMM has set, in plain lines and in JSON"
+        self.put("1234-11", extra="set 0x0-0x4ff to_userspace 77\nset 0x500-0x500 to_kernel 78\n")
+        self.put("99-11")
+        lines = [line.split() for line in self.read("-1", "-s", "0.1").splitlines()]
+        self.assertEqual(len(lines), 3 * len(NAMES) + 2)
+        self.assertIn(["1234-11", "set", "0x0-0x4ff", "to_userspace", "77"], lines)
+        self.assertIn(["1234-11", "set", "0x500-0x500", "to_kernel", "78"], lines)
+        self.assertNotIn("set", self.read("-1", "-f", "served", "-s", "0.1"))
+        answer = json.loads(self.read("-1", "-j", "-s", "0.1"))
+        self.assertEqual({vm["vm"]: vm.get("set") for vm in answer["vms"]}, {
+            "total": None, "99-11": None, "1234-11": [
+                {"codes": "0x0-0x4ff", "action": "to_userspace", "by_pid": 77},
+                {"codes": "0x500-0x500", "action": "to_kernel", "by_pid": 78}]})
 
     def test_skip_zero(self):
         "-z omits counters that have not changed"
@@ -708,6 +723,8 @@ class Live(Terminal):
         self.press("1\n")
         self.shows(r"(?m)process 1\n(?s:.*)^1-11 ")
         self.never_shows("(?m)^(2-11|total)")
+        self.put("1-11", extra="set 0x0-0xffff to_userspace 77\n")
+        self.shows("(?m)^1-11 set 0x0-0xffff to_userspace 77$")
 
     def test_delay_and_help(self):
         "h and ? list the keys, s sets the delay"
