@@ -8,7 +8,7 @@
 # The Makefile beside this file reads the first three lists. company.sh and the program
 # "faults" have one test for each of their arguments.
 kernels_own="s390x/sync_regs_test s390x/resets s390x/memop s390x/tprot set_memory_region_test kvm_create_max_vcpus kvm_binary_stats_test"
-programs="diag_abi ioeventfd_cookie s390_virtio host_api vm_lifetime notify_race hostile_guest"
+programs="diag_abi ioeventfd_cookie s390_virtio host_api vm_lifetime vm_claim notify_race hostile_guest"
 scripts="refusals trace vmm_example"
 company="cpus function function_graph kprobe events perf direct bpf two_loads preempt"
 faults="churn failed offline thousand memory"
