@@ -84,13 +84,14 @@ soak: host-parts	## disturb guests at random for an hour; not part of check (MIN
 		$(LAB_FILES) --file $(OUT)/minutes --file $(OUT)/seed tests/selftests/soak.sh
 
 guest-parts: setup-guests setup-host
-	$(PARTS) "$(MODULE)"
+	$(PARTS) "$(MODULE)" "$(PROGRAMS)/answers"
 	$(MAKE) -C tests/guests OUT="$(OUT)/guests"
 
 # A host with QEMU in its root folder and the files of its guests in /lab.
 GUESTS = $(HOST) --cpus 2 --memory 3072 \
 	--tree $(DIAG_CACHE)/guests/qemu: --tree $(OUT)/guests/lab:lab --file $(MODULE) \
 	--file tools/kvm-s390-diag-stat --file $(DIAG_CACHE)/tools-s390x.tar \
+	--file $(PROGRAMS)/answers \
 	$(foreach name,dummy vhost_net vhost_vsock tun loop crc32c_generic? ext4,--modprobe '$(name)')
 
 check-guests: guest-parts	## test the module with Linux guests and virtio devices (TEST=)

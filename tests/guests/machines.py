@@ -178,7 +178,7 @@ class Listener:
 
 
 class Guest:
-    """One QEMU process with its guest."""
+    """One QEMU process with its guest. Without a kernel, the guest boots from a disk."""
 
     def __init__(self, place, devices=(), cpus=1, memory=192, kernel="kernel",
                  initrd="guest.cpio", parameters="", ready="@@ready\n", limit=LIMIT):
@@ -189,8 +189,9 @@ class Guest:
             "-nodefaults", "-no-user-config", "-display", "none", "-name", "guest",
             "-machine", f"s390-ccw-virtio,accel={place.accel}",
             "-smp", str(cpus), "-m", f"{memory}M",
-            "-kernel", f"{place.files}/{kernel}", "-initrd", f"{place.files}/{initrd}",
-            "-append", f"rdinit=/init loglevel=1 panic=-1 {parameters}",
+            *([] if kernel is None else [
+                "-kernel", f"{place.files}/{kernel}", "-initrd", f"{place.files}/{initrd}",
+                "-append", f"rdinit=/init loglevel=1 panic=-1 {parameters}"]),
             "-chardev", f"{console.chardev},id=console", "-device", "sclpconsole,chardev=console",
             "-chardev", f"{monitor.chardev},id=monitor", "-mon", "chardev=monitor,mode=control",
             *devices]
