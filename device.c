@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/kvm-s390-diag, where a VMM sets who answers the DIAGNOSEs of its own VM. Who holds the
- * file descriptor of a VM may do that, as with KVM's own ioctls.
+ * file descriptor of a VM may do that, also if another process has created the VM.
  */
+#include <linux/build_bug.h>
 #include <linux/cache.h>
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -18,6 +19,8 @@
 #include "device.h"
 #include "settings.h"
 #include "vms.h"
+
+static_assert(sizeof(struct kvm_s390_diag_range) == 32, "the layout is fixed");
 
 static unsigned long kvm_vm_release __ro_after_init;
 
@@ -53,7 +56,7 @@ static bool is_valid(const struct kvm_s390_diag_range *range, unsigned int cmd)
 	if (range->flags || memchr_inv(range->pad, 0, sizeof(range->pad)))
 		return false;
 	if (cmd == KVM_S390_DIAG_GET)
-		return range->first < DIAG_CODES && !range->last && !range->action;
+		return range->first <= DIAG_CODES;
 	return range->first <= range->last && range->last < DIAG_CODES &&
 	       (range->action == KVM_S390_DIAG_TO_USERSPACE ||
 		range->action == KVM_S390_DIAG_TO_KERNEL);
@@ -103,8 +106,7 @@ static int device_open(struct inode *inode, struct file *file)
 
 static int device_release(struct inode *inode, struct file *file)
 {
-	if (settings_close(file->private_data))
-		vms_uncache();
+	settings_close(file->private_data);
 	return 0;
 }
 

@@ -43,8 +43,8 @@ struct kvm_s390_diag_range {
 /* Sets @action for all codes of the range. */
 #define KVM_S390_DIAG_SET	_IOW(0xd1, 0x01, struct kvm_s390_diag_range)
 /*
- * Gets the lowest range that is set and ends at @first or above. Sets @first, @last and
- * @action. On entry, @last and @action must be 0.
+ * Gets the lowest range that is set and ends at @first or above, and stores it in @first, @last
+ * and @action. @first may be 0x10000: then there is none.
  */
 #define KVM_S390_DIAG_GET	_IOWR(0xd1, 0x02, struct kvm_s390_diag_range)
 

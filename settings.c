@@ -5,6 +5,9 @@
  * A range of function codes is set for one VM through one open file. It ends when the file is
  * closed or when the VM is destroyed, whichever is first. A bitmap for each action shows without
  * a lock what is set for a code.
+ *
+ * A guest that has run may rely on the kernel's answers. A range that was set to the kernel
+ * therefore stays until the VM is destroyed, if the VM has a vCPU when the file is closed.
  */
 #include <linux/bitmap.h>
 #include <linux/errno.h>
@@ -16,37 +19,40 @@
 
 #include "settings.h"
 
-#define ACTIONS		2
+/* Bounds the time for which settings_lock is held. */
+#define MAX_RANGES	256
 
 /**
  * struct settings - what is set for a VM
  * @ranges: list of the ranges
- * @codes: for each action, the function codes for which it is set
+ * @to_userspace: function codes that go to userspace
+ * @to_kernel: function codes that go to the kernel
+ * @has_vcpu: the guest may have run
  */
 struct settings {
 	struct list_head ranges;
-	unsigned long *codes[ACTIONS];
+	unsigned long *to_userspace;
+	unsigned long *to_kernel;
+	bool has_vcpu;
 };
 
 /**
  * struct settings_file - an open file that can set something
  * @ranges: list of the ranges that were set through it
- * @pid: the process that opened it
  */
 struct settings_file {
 	struct list_head ranges;
-	pid_t pid;
 };
 
 /**
  * struct range - a range of function codes that is set for a VM
  * @of_vm: links the range into the settings of the VM
- * @of_file: links the range into the list of the file
+ * @of_file: links the range into the list of the file, or is empty after the file was closed
  * @settings: the settings of the VM
  * @first: first function code
  * @last: last function code
  * @action: who answers, KVM_S390_DIAG_TO_USERSPACE or KVM_S390_DIAG_TO_KERNEL
- * @pid: the process that opened the file
+ * @pid: the process that set it
  */
 struct range {
 	struct list_head of_vm;
@@ -61,126 +67,124 @@ struct range {
 atomic_t settings_vms;
 
 /* Protects all ranges and their lists. Bitmaps are written under it, and read without it. */
-static DEFINE_MUTEX(lock);
-
-static unsigned long *codes_of(const struct settings *settings, u32 action)
-{
-	return settings->codes[action - KVM_S390_DIAG_TO_USERSPACE];
-}
+static DEFINE_MUTEX(settings_lock);
 
 struct settings *settings_create(void)
 {
 	struct settings *settings = kzalloc(sizeof(*settings), GFP_KERNEL_ACCOUNT);
-	int i;
 
 	if (!settings)
 		return NULL;
 	INIT_LIST_HEAD(&settings->ranges);
+	settings->to_userspace = bitmap_zalloc(DIAG_CODES, GFP_KERNEL_ACCOUNT);
+	settings->to_kernel = bitmap_zalloc(DIAG_CODES, GFP_KERNEL_ACCOUNT);
 	atomic_inc(&settings_vms);
-	for (i = 0; i < ACTIONS; i++) {
-		settings->codes[i] = bitmap_zalloc(DIAG_CODES, GFP_KERNEL_ACCOUNT);
-		if (!settings->codes[i]) {
-			settings_destroy(settings);
-			return NULL;
-		}
-	}
-	return settings;
+	if (settings->to_userspace && settings->to_kernel)
+		return settings;
+	settings_destroy(settings);
+	return NULL;
 }
 
-static void end(struct range *range)
+void settings_vm_has_vcpu(struct settings *settings)
 {
-	unsigned long *codes = codes_of(range->settings, range->action);
+	if (!settings)
+		return;
+	mutex_lock(&settings_lock);
+	settings->has_vcpu = true;
+	mutex_unlock(&settings_lock);
+}
+
+/* Called with the lock held. */
+static void write_codes(const struct range *range, bool set)
+{
+	unsigned long *codes = range->action == KVM_S390_DIAG_TO_KERNEL ?
+			       range->settings->to_kernel : range->settings->to_userspace;
 	unsigned int code;
 
 	for (code = range->first; code <= range->last; code++)
-		clear_bit(code, codes);
+		assign_bit(code, codes, set);
+}
+
+/* Called with the lock held. */
+static void end_range(struct range *range)
+{
+	write_codes(range, false);
 	list_del(&range->of_vm);
 	list_del(&range->of_file);
 	kfree(range);
 }
 
-/*
- * Ends the first range of a list, which links the ranges at @offset. Returns false if the list is
- * empty. The lock is taken for each range, because a list can have 65536 ranges for each VM.
- */
-static bool end_first(struct list_head *ranges, size_t offset)
-{
-	bool found;
-
-	mutex_lock(&lock);
-	found = !list_empty(ranges);
-	if (found)
-		end((void *)ranges->next - offset);
-	mutex_unlock(&lock);
-	return found;
-}
-
 void settings_destroy(struct settings *settings)
 {
-	int i;
+	struct range *range, *next;
 
 	if (!settings)
 		return;
-	while (end_first(&settings->ranges, offsetof(struct range, of_vm)))
-		cond_resched();
-	for (i = 0; i < ACTIONS; i++)
-		bitmap_free(settings->codes[i]);
+	mutex_lock(&settings_lock);
+	list_for_each_entry_safe(range, next, &settings->ranges, of_vm)
+		end_range(range);
+	mutex_unlock(&settings_lock);
+	bitmap_free(settings->to_userspace);
+	bitmap_free(settings->to_kernel);
 	kfree(settings);
 	atomic_dec(&settings_vms);
 }
 
 unsigned int settings_get(const struct settings *settings, unsigned int code)
 {
-	unsigned int action;
-
 	if (!settings)
 		return 0;
-	for (action = KVM_S390_DIAG_TO_USERSPACE; action <= KVM_S390_DIAG_TO_KERNEL; action++)
-		if (test_bit(code, codes_of(settings, action)))
-			return action;
-	return 0;
+	if (test_bit(code, settings->to_userspace))
+		return KVM_S390_DIAG_TO_USERSPACE;
+	return test_bit(code, settings->to_kernel) ? KVM_S390_DIAG_TO_KERNEL : 0;
 }
 
 struct settings_file *settings_open(void)
 {
 	struct settings_file *file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 
-	if (!file)
-		return NULL;
-	INIT_LIST_HEAD(&file->ranges);
-	file->pid = task_tgid_nr(current);
+	if (file)
+		INIT_LIST_HEAD(&file->ranges);
 	return file;
 }
 
-bool settings_close(struct settings_file *file)
+void settings_close(struct settings_file *file)
 {
-	bool ended = false;
+	struct range *range;
 
-	while (end_first(&file->ranges, offsetof(struct range, of_file))) {
-		ended = true;
+	/* The lock is taken for each range, because a file can have ranges of many VMs. */
+	do {
+		mutex_lock(&settings_lock);
+		range = list_first_entry_or_null(&file->ranges, struct range, of_file);
+		if (range && range->action == KVM_S390_DIAG_TO_KERNEL && range->settings->has_vcpu)
+			list_del_init(&range->of_file);
+		else if (range)
+			end_range(range);
+		mutex_unlock(&settings_lock);
 		cond_resched();
-	}
+	} while (range);
 	kfree(file);
-	return ended;
 }
 
-/* Called with the lock held. */
-static bool is_set(const struct settings *settings, const struct kvm_s390_diag_range *range)
+/* Called with the lock held. Returns 0 or the error of settings_set(). */
+static int check_range(const struct settings *settings, const struct kvm_s390_diag_range *range)
 {
-	int i;
+	const struct range *r;
+	unsigned int n = 0;
 
-	for (i = 0; i < ACTIONS; i++)
-		if (find_next_bit(settings->codes[i], range->last + 1, range->first) <= range->last)
-			return true;
-	return false;
+	list_for_each_entry(r, &settings->ranges, of_vm) {
+		if (r->first <= range->last && range->first <= r->last)
+			return -EEXIST;
+		n++;
+	}
+	return n < MAX_RANGES ? 0 : -ENOSPC;
 }
 
 int settings_set(struct settings *settings, struct settings_file *file,
 		 const struct kvm_s390_diag_range *range)
 {
 	struct range *new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
-	unsigned int code;
-	int rc = 0;
+	int rc;
 
 	if (!new)
 		return -ENOMEM;
@@ -188,19 +192,18 @@ int settings_set(struct settings *settings, struct settings_file *file,
 	new->first = range->first;
 	new->last = range->last;
 	new->action = range->action;
-	new->pid = file->pid;
-	mutex_lock(&lock);
-	if (is_set(settings, range)) {
-		rc = -EEXIST;
+	new->pid = task_tgid_nr(current);
+	mutex_lock(&settings_lock);
+	rc = check_range(settings, range);
+	if (rc) {
 		kfree(new);
 		goto unlock;
 	}
 	list_add_tail(&new->of_vm, &settings->ranges);
 	list_add_tail(&new->of_file, &file->ranges);
-	for (code = range->first; code <= range->last; code++)
-		set_bit(code, codes_of(settings, range->action));
+	write_codes(new, true);
 unlock:
-	mutex_unlock(&lock);
+	mutex_unlock(&settings_lock);
 	return rc;
 }
 
@@ -210,7 +213,7 @@ int settings_find(struct settings *settings, struct kvm_s390_diag_range *range)
 
 	if (!settings)
 		return -ENOENT;
-	mutex_lock(&lock);
+	mutex_lock(&settings_lock);
 	list_for_each_entry(r, &settings->ranges, of_vm)
 		if (r->last >= range->first && (!lowest || r->first < lowest->first))
 			lowest = r;
@@ -219,7 +222,7 @@ int settings_find(struct settings *settings, struct kvm_s390_diag_range *range)
 		range->last = lowest->last;
 		range->action = lowest->action;
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&settings_lock);
 	return lowest ? 0 : -ENOENT;
 }
 
@@ -229,10 +232,10 @@ void settings_show(struct settings *settings, struct seq_file *m)
 
 	if (!settings)
 		return;
-	mutex_lock(&lock);
+	mutex_lock(&settings_lock);
 	list_for_each_entry(range, &settings->ranges, of_vm)
 		seq_printf(m, "set 0x%x-0x%x %s %d\n", range->first, range->last,
 			   range->action == KVM_S390_DIAG_TO_KERNEL ? "to_kernel" : "to_userspace",
 			   range->pid);
-	mutex_unlock(&lock);
+	mutex_unlock(&settings_lock);
 }

@@ -31,11 +31,19 @@ struct settings *settings_create(void);
 
 /**
  * settings_destroy - free the settings of a VM
- * @settings: the settings, which nobody else can reach any more, or NULL
+ * @settings: the settings, or NULL. No intercept and no ioctl uses them any more
  *
- * Ends what is set, as settings_close() does. May sleep.
+ * Called when the VM is destroyed. May sleep.
  */
 void settings_destroy(struct settings *settings);
+
+/**
+ * settings_vm_has_vcpu - note that the VM gets its first vCPU
+ * @settings: the settings of the VM, or NULL
+ *
+ * What is set to the kernel then stays until the VM is destroyed. May sleep.
+ */
+void settings_vm_has_vcpu(struct settings *settings);
 
 /**
  * settings_get - what is set for a function code?
@@ -61,23 +69,21 @@ struct settings_file *settings_open(void);
  * settings_close - end what a file has set
  * @file: the file, which is freed
  *
- * May sleep.
- *
- * Return: true if something was still set. A CPU may have decided by it shortly before.
+ * What was set to the kernel for a VM that has a vCPU does not end: the guest may rely on it. May
+ * sleep.
  */
-bool settings_close(struct settings_file *file);
+void settings_close(struct settings_file *file);
 
 /**
  * settings_set - set who answers a range of function codes
  * @settings: the settings of a VM
- * @file: the file that sets it. The range is set until this file is closed, or the VM is
- *	destroyed
+ * @file: the file that sets it
  * @range: the range and the action, which the caller has checked
  *
  * May sleep. The memory is charged to the memory cgroup of the caller.
  *
- * Return: 0, -EEXIST if something is set for a code of the range, or -ENOMEM. Nothing is set
- * if it fails.
+ * Return: 0, -EEXIST if something is set for a code of the range, -ENOSPC if the VM has 256
+ * ranges, or -ENOMEM. Nothing is set if it fails.
  */
 int settings_set(struct settings *settings, struct settings_file *file,
 		 const struct kvm_s390_diag_range *range);
@@ -85,7 +91,7 @@ int settings_set(struct settings *settings, struct settings_file *file,
 /**
  * settings_find - find the lowest range that is set and ends at a function code or above it
  * @settings: the settings of a VM, or NULL
- * @range: @range->first is the function code. If a range is found, it is stored in
+ * @range: @range->first is the function code, or DIAG_CODES. If a range is found, it is stored in
  *	@range->first, @range->last and @range->action
  *
  * May sleep.

@@ -49,7 +49,10 @@ struct diag_vm {
 static DEFINE_HASHTABLE(vms, 7);
 static DEFINE_SPINLOCK(vms_lock);
 
-/* Held for reading by a thread that creates a VM's first vCPU, while it may sleep here. */
+/*
+ * Held for reading by a thread that creates a VM's first vCPU, while it may sleep here. An ioctl
+ * of the device may sleep without it, because the open file pins the module.
+ */
 static DECLARE_RWSEM(adding);
 
 /* KVM's own kvm_arch_vcpu_precreate(), at the address that follows the call site of ftrace. */
@@ -107,8 +110,8 @@ static struct diag_vm *insert(struct diag_vm *vm)
 }
 
 /*
- * Returns the entry of a VM that has no vCPU, or NULL when out of memory. The VM cannot be
- * destroyed, because KVM holds kvm->lock for the caller.
+ * Returns the entry of a VM that has no vCPU, or NULL when out of memory. Called with kvm->lock
+ * held. The VM cannot be destroyed, because an ioctl holds its file open.
  *
  * May sleep to reclaim memory. The allocation is charged to the memory cgroup of the caller.
  */
@@ -131,8 +134,13 @@ static struct diag_vm *record(const struct kvm *kvm)
 
 static noinline void vm_gets_first_vcpu(const struct kvm *kvm)
 {
+	struct diag_vm *vm;
+
 	down_read(&adding);
-	if (!record(kvm))
+	vm = record(kvm);
+	if (vm)
+		settings_vm_has_vcpu(vm->tally->settings);
+	else
 		pr_warn_ratelimited("no memory to record VM %d: its intercepts count in the total only, and only 0x500 is claimed for it\n",
 				    kvm->userspace_pid);
 	up_read(&adding);
@@ -228,22 +236,16 @@ struct settings *vms_settings(const struct kvm *kvm)
 	return settings;
 }
 
-/* Called under RCU, because vms_uncache() waits until nobody uses a setting that has ended. */
+/*
+ * The answer never changes from true to false, because a setting to the kernel does not end while
+ * the VM has a vCPU.
+ */
 static bool is_cacheable(const struct diag_vm *vm)
 {
 	const struct settings *settings = settings_of(vm);
 	unsigned int action = settings ? settings_get(settings, fast_code) : 0;
 
 	return action ? action == KVM_S390_DIAG_TO_KERNEL : fast_code_handled;
-}
-
-void vms_uncache(void)
-{
-	int cpu;
-
-	synchronize_rcu();
-	for_each_possible_cpu(cpu)
-		WRITE_ONCE(per_cpu_ptr(vms_cache, cpu)->kvm, NULL);
 }
 
 /*

@@ -143,14 +143,6 @@ struct settings *vms_create_settings(struct kvm *kvm);
 struct settings *vms_settings(const struct kvm *kvm);
 
 /**
- * vms_uncache - remove the VMs from the caches of all CPUs
- *
- * Called when a setting has ended. A CPU caches a VM again only by what is set now. Waits for a
- * grace period of RCU.
- */
-void vms_uncache(void);
-
-/**
  * vms_count_slowpath - count one intercept of any VM, and cache the VM
  * @kvm: a VM that cannot be destroyed during the call
  * @outcome: the outcome of the intercept

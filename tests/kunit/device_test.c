@@ -59,7 +59,8 @@ static int device_init(struct kunit *test)
 	kvm_vm_release = (unsigned long)release;
 	diag_prepare(stub_handler);
 	left_to_kvm = 0;
-	kthread_use_mm(mm);
+	/* The second intercept of a case finds what the first one has cached on this CPU. */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	return rc;
 }
 
@@ -67,12 +68,6 @@ static void device_exit(struct kunit *test)
 {
 	test_claim("all");
 	test_stop();
-}
-
-/* Each case calls this last: a thread must not end with the address space of a process. */
-static void leave(void)
-{
-	kthread_unuse_mm(mm);
 }
 
 static int vm_fd(struct kunit *test, struct test_vm *vm)
@@ -97,30 +92,33 @@ static void close_device(struct file *file)
 	device_release(NULL, file);
 }
 
-static long call(struct file *file, unsigned int cmd, const struct kvm_s390_diag_range *range)
+/* Calls the ioctl with a copy of the range in userspace, and copies it back if it succeeds. */
+static long call(struct file *file, unsigned int cmd, struct kvm_s390_diag_range *range)
 {
-	if (copy_to_user(user, range, sizeof(*range)))
-		return -EPERM;
-	return device_ioctl(file, cmd, (unsigned long)user);
+	long rc;
+
+	kthread_use_mm(mm);
+	rc = copy_to_user(user, range, sizeof(*range)) ? -EPERM :
+	     device_ioctl(file, cmd, (unsigned long)user);
+	if (rc >= 0 && copy_from_user(range, user, sizeof(*range)))
+		rc = -EPERM;
+	kthread_unuse_mm(mm);
+	return rc;
 }
 
 static long set_range(struct file *file, int fd, u32 first, u32 last, u32 action)
 {
-	const struct kvm_s390_diag_range range = {
+	struct kvm_s390_diag_range range = {
 		.vm_fd = fd, .first = first, .last = last, .action = action,
 	};
 
 	return call(file, KVM_S390_DIAG_SET, &range);
 }
 
-/* Returns what device_ioctl() returns. Stores the range that was found. */
 static long get_range(struct file *file, int fd, u32 first, struct kvm_s390_diag_range *range)
 {
-	long rc;
-
 	*range = (struct kvm_s390_diag_range){ .vm_fd = fd, .first = first };
-	rc = call(file, KVM_S390_DIAG_GET, range);
-	return rc ? rc : copy_from_user(range, user, sizeof(*range));
+	return call(file, KVM_S390_DIAG_GET, range);
 }
 
 #define TO_USERSPACE	KVM_S390_DIAG_TO_USERSPACE
@@ -132,7 +130,7 @@ struct answer_case {
 	const char *claim;
 	u16 code;
 	u32 action;
-	enum to to, to_after_close;
+	enum to to, without;	/* with this setting, and without one */
 };
 
 static const struct answer_case answer_cases[] = {
@@ -146,6 +144,7 @@ static const struct answer_case answer_cases[] = {
 	{ "0x500",	 0xfff, TO_USERSPACE, REQUESTED, LEFT },
 	{ "0x9c",	 0x500, TO_KERNEL,    SERVED,	 LEFT },
 	{ "0x9c",	 0x500, TO_USERSPACE, REQUESTED, LEFT },
+	{ "0x9c",	 0x9c,	TO_KERNEL,    LEFT,	 CLAIMED },
 };
 
 static void answer_desc(const struct answer_case *c, char *desc)
@@ -193,13 +192,13 @@ static void set_code_is_answered(struct kunit *test)
 		expect_answer(test, vm, c->to);
 	/* The setting is for one VM only. */
 	for (i = 0; i < 2; i++)
-		expect_answer(test, other, c->to_after_close);
+		expect_answer(test, other, c->without);
 	expect_answer(test, vm, c->to);
+	/* The guest may rely on the kernel's answers. */
 	close_device(file);
 	for (i = 0; i < 2; i++)
-		expect_answer(test, vm, c->to_after_close);
+		expect_answer(test, vm, c->action == TO_KERNEL ? c->to : c->without);
 	close_fd(fd);
-	leave();
 }
 
 /* A VM that has settings and is cached: each other code takes the slow path. */
@@ -219,14 +218,12 @@ static void other_codes_of_a_cached_vm(struct kunit *test)
 	test_set_insn(vm, 0, 0x45);
 	expect_answer(test, vm, CLAIMED);
 	KUNIT_EXPECT_TRUE(test, test_cached(vm->kvm));
-	/* 0x500 in a base register */
+	/* 0x44 in a base register */
 	test_set_insn(vm, 2, 0);
 	test_set_gprs(vm, 3, 0x44, 0, 0);
 	KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), -EREMOTE);
 	close_device(file);
-	KUNIT_EXPECT_FALSE(test, test_cached(vm->kvm));
 	close_fd(fd);
-	leave();
 }
 
 static void statistics_of_a_requested_code(struct kunit *test)
@@ -244,7 +241,6 @@ static void statistics_of_a_requested_code(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vm->vcpu->stat.instruction_diagnose_9c, 1);
 	close_device(file);
 	close_fd(fd);
-	leave();
 }
 
 static void ranges_do_not_overlap(struct kunit *test)
@@ -288,7 +284,82 @@ static void ranges_do_not_overlap(struct kunit *test)
 	close_device(second);
 	close_fd(fd);
 	close_fd(other_fd);
-	leave();
+}
+
+static void number_of_ranges_is_limited(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test), *other = test_vm_create(test);
+	struct file *file = open_device(test), *second = open_device(test);
+	int fd = vm_fd(test, vm), other_fd = vm_fd(test, other);
+	u32 code;
+
+	for (code = 0; code < 256; code++)
+		KUNIT_ASSERT_EQ(test, set_range(file, fd, code, code, TO_USERSPACE), 0);
+	KUNIT_EXPECT_EQ(test, set_range(second, fd, 256, 256, TO_USERSPACE), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, set_range(file, fd, 255, 255, TO_USERSPACE), -EEXIST);
+	KUNIT_EXPECT_EQ(test, set_range(file, other_fd, 256, 256, TO_USERSPACE), 0);
+	close_device(file);
+	KUNIT_EXPECT_EQ(test, set_range(second, fd, 256, 256, TO_USERSPACE), 0);
+	close_device(second);
+	close_fd(fd);
+	close_fd(other_fd);
+}
+
+static int issue_until_stopped(void *data)
+{
+	struct test_vm *vm = data;
+	int served = 0, rc;
+
+	while (!kthread_should_stop()) {
+		test_set_gprs(vm, 3, SCHID_A, 0, 0);
+		rc = test_call(vm, diag_intercept);
+		if (rc && rc != -EOPNOTSUPP)
+			return rc;
+		served += !rc;
+		cond_resched();
+	}
+	return served;
+}
+
+static void wait_for_more(struct kunit *test, enum diag_outcome outcome, u64 than)
+{
+	unsigned long end = jiffies + 30 * HZ;
+
+	while (test_counted(outcome) <= than && time_before(jiffies, end))
+		schedule_timeout_uninterruptible(1);
+	KUNIT_EXPECT_GT(test, test_counted(outcome), than);
+}
+
+/* Notifications are set to userspace. The file is closed while a vCPU issues them. */
+static void file_is_closed_while_a_vcpu_runs(struct kunit *test)
+{
+	int i;
+
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	for (i = 0; i < 5; i++) {
+		u64 requested = test_counted(DIAG_REQUESTED), all = test_counted_all();
+		u64 before = test_counted(DIAG_SERVED_COOKIE);
+		struct test_vm *vm = test_vm_create(test);
+		struct file *file = open_device(test);
+		int fd = vm_fd(test, vm), served;
+		struct task_struct *task;
+
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
+		KUNIT_EXPECT_EQ(test, set_range(file, fd, 0x500, 0x500, TO_USERSPACE), 0);
+		task = kthread_run(issue_until_stopped, vm, "diag-vcpu");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		wait_for_more(test, DIAG_REQUESTED, requested);
+		KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), before);
+		close_device(file);
+		wait_for_more(test, DIAG_SERVED_COOKIE, before);
+		served = kthread_stop(task);
+		KUNIT_EXPECT_GT(test, served, 0);
+		KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE) - before, served);
+		KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), served);
+		KUNIT_EXPECT_EQ(test, test_counted_all() - all,
+				served + test_counted(DIAG_REQUESTED) - requested);
+		close_fd(fd);
+	}
 }
 
 static void bad_arguments_are_refused(struct kunit *test)
@@ -296,7 +367,7 @@ static void bad_arguments_are_refused(struct kunit *test)
 	struct test_vm *vm = test_vm_create(test);
 	struct file *file = open_device(test);
 	int fd = vm_fd(test, vm), i;
-	const struct kvm_s390_diag_range good = {
+	struct kvm_s390_diag_range good = {
 		.vm_fd = fd, .first = 1, .last = 2, .action = TO_KERNEL,
 	};
 	struct kvm_s390_diag_range bad[10], range;
@@ -318,8 +389,10 @@ static void bad_arguments_are_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, set_range(file, -1, 1, 2, TO_KERNEL), -EBADF);
 	KUNIT_EXPECT_EQ(test, get_range(file, -1, 0, &range), -EBADF);
 	KUNIT_EXPECT_EQ(test, get_range(file, vm->fd, 0, &range), -EINVAL);
-	KUNIT_EXPECT_EQ(test, get_range(file, fd, 0x10000, &range), -EINVAL);
-	KUNIT_EXPECT_EQ(test, call(file, KVM_S390_DIAG_GET, &good), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_range(file, fd, 0x10000, &range), -ENOENT);
+	KUNIT_EXPECT_EQ(test, get_range(file, fd, 0x10001, &range), -EINVAL);
+	KUNIT_EXPECT_EQ(test, call(file, KVM_S390_DIAG_GET, &bad[0]), -EINVAL);
+	KUNIT_EXPECT_EQ(test, call(file, KVM_S390_DIAG_GET, &bad[4]), -EINVAL);
 	KUNIT_EXPECT_EQ(test, device_ioctl(file, KVM_S390_DIAG_SET, 0), -EFAULT);
 	KUNIT_EXPECT_EQ(test, device_ioctl(file, KVM_S390_DIAG_API, 0), 1);
 	KUNIT_EXPECT_EQ(test, device_ioctl(file, KVM_S390_DIAG_API, 1), -EINVAL);
@@ -331,7 +404,6 @@ static void bad_arguments_are_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get_range(file, fd, 0, &range), -ENOENT);
 	close_device(file);
 	close_fd(fd);
-	leave();
 }
 
 /* A VM is destroyed while the file is open. A later VM at the same address has no settings. */
@@ -356,7 +428,6 @@ static void settings_end_with_the_vm(struct kunit *test)
 	test_stop();
 	KUNIT_EXPECT_EQ(test, atomic_read(&settings_vms), 0);
 	KUNIT_EXPECT_EQ(test, test_start(), 0);
-	leave();
 }
 
 /* Each allocation fails once. Then nothing is set, and the next attempt succeeds. */
@@ -368,11 +439,9 @@ static void nothing_is_set_without_memory(struct kunit *test)
 	struct kvm_s390_diag_range range;
 	long rc = -ENOMEM;
 
-	range = (struct kvm_s390_diag_range){ .vm_fd = fd, .last = 5, .action = TO_KERNEL };
-	KUNIT_ASSERT_EQ(test, copy_to_user(user, &range, sizeof(range)), 0);
-	for (nth = 1; rc && nth < 100; nth++) {
+	for (nth = 1; nth < 100; nth++) {
 		current->fail_nth = nth;
-		rc = device_ioctl(file, KVM_S390_DIAG_SET, (unsigned long)user);
+		rc = set_range(file, fd, 0, 5, TO_KERNEL);
 		current->fail_nth = 0;
 		if (!rc)
 			break;
@@ -388,10 +457,9 @@ static void nothing_is_set_without_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get_range(file, fd, 0, &range), 0);
 	close_device(file);
 	close_fd(fd);
-	leave();
 }
 
-/* Random bytes, of which some are made valid: nothing but an error may come of it. */
+/* Random bytes, of which some are made valid. Afterwards, no setting is left. */
 static void random_bytes(struct kunit *test)
 {
 	static const unsigned int cmds[] = {
@@ -438,12 +506,12 @@ static void random_bytes(struct kunit *test)
 	KUNIT_EXPECT_GT(test, ended, 0);
 	for (i = 0; i < ARRAY_SIZE(files); i++)
 		close_device(files[i]);
+	files[0] = open_device(test);
 	for (i = 0; i < ARRAY_SIZE(vms); i++) {
-		KUNIT_EXPECT_EQ(test, set_range(open_device(test), fds[i], 0, 0xffff, TO_KERNEL),
-				0);
+		KUNIT_EXPECT_EQ(test, set_range(files[0], fds[i], 0, 0xffff, TO_KERNEL), 0);
 		close_fd(fds[i]);
 	}
-	leave();
+	close_device(files[0]);
 }
 
 static struct kunit_case device_cases[] = {
@@ -451,6 +519,8 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(other_codes_of_a_cached_vm),
 	KUNIT_CASE(statistics_of_a_requested_code),
 	KUNIT_CASE(ranges_do_not_overlap),
+	KUNIT_CASE(number_of_ranges_is_limited),
+	KUNIT_CASE(file_is_closed_while_a_vcpu_runs),
 	KUNIT_CASE(bad_arguments_are_refused),
 	KUNIT_CASE(settings_end_with_the_vm),
 	KUNIT_CASE(nothing_is_set_without_memory),
