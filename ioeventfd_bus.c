@@ -4,6 +4,7 @@
  * ioeventfd. KVM replaces the whole array when an ioeventfd is registered or unregistered.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 
 #include "ioeventfd_bus.h"
 
@@ -56,36 +57,28 @@ static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsig
  * the first slot of its subchannel. This function tries that slot first, and then every
  * slot of the subchannel.
  */
-long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
-			  const u64 *queue)
+notrace long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
+				  const u64 *queue)
 {
+	unsigned long count = bus->dev_count, guess;
 	const struct kvm_io_range *slot, *end;
-	unsigned long count = bus->dev_count;
-	unsigned long size, guess;
 
 	if (!count)
 		return -EOPNOTSUPP;
 	slot = first_slot(bus, count, schid);
-	end = &bus->range[count];
 	if (slot->addr != schid)
 		return -EOPNOTSUPP;
 
-	/*
-	 * Offsets are in bytes, as above. The virtqueue number has a bound of its own.
-	 * Without this bound, a speculative guess could point into the middle of a slot.
-	 */
-	size = (void *)end - (void *)bus->range;
-	if (*queue < count) {
-		guess = (void *)&slot[array_index_nospec(*queue, count)] - (void *)bus->range;
-		if (guess < size) {
-			const struct kvm_io_range *guessed;
-
-			guessed = (void *)bus->range + array_index_nospec(guess, size);
-			if (ioeventfd_slot_notify(vcpu, guessed, schid, queue))
-				return guessed - bus->range;
-		}
+	/* The sum may wrap around. A guess may name any slot, because the slot is checked. */
+	guess = slot - bus->range + *queue;
+	if (guess < count) {
+		guess = array_index_nospec(guess, count);
+		if (ioeventfd_slot_notify(vcpu, &bus->range[guess], schid, queue))
+			return guess;
 	}
 
+	/* READ_ONCE() keeps the end from being computed before the guess is tried. */
+	end = &bus->range[READ_ONCE(bus->dev_count)];
 	do {
 		if (ioeventfd_slot_write(vcpu, slot, schid, queue))
 			return slot - bus->range;

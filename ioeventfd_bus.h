@@ -103,7 +103,7 @@ static __always_inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schi
 	if (unlikely(!bus))
 		return -ENOMEM;
 
-	count = bus->dev_count;
+	count = (u32)bus->dev_count;
 	/* Unsigned, so that a negative cookie is out of bounds too. */
 	if (likely((u64)cookie < count)) {
 		i = array_index_nospec((u64)cookie, count);

@@ -65,7 +65,7 @@ static __always_inline int answer(struct kvm_run *run, s64 r2, enum diag_outcome
 	return 0;
 }
 
-int virtio_ccw_notify(struct kvm_vcpu *vcpu, struct diag_counters *counters)
+notrace int virtio_ccw_notify(struct kvm_vcpu *vcpu, struct diag_counters *counters)
 {
 	const struct notification n = read_notification(vcpu);
 	struct kvm_run *run = vcpu->run;

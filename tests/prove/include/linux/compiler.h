@@ -6,6 +6,8 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __used
+#define notrace
+#define READ_ONCE(x)	(x)
 #define __always_inline	inline
 
 #ifdef __CPROVER__
