@@ -16,9 +16,24 @@
 
 #include "claim.h"
 #include "settings.h"
+#include "shortcut.h"
 #include "virtio_ccw_notify.h"
 
 struct claim claimed __ro_after_init = { .all = true };
+
+void claim_prepare(void)
+{
+	static bool blocks;
+	bool others;
+
+	others = claimed.all || bitmap_weight(claimed.codes, DIAG_CODES) >
+				test_bit(DIAG_KVM_VIRTIO, claimed.codes);
+	if (others && !blocks)
+		shortcut_block();
+	else if (!others && blocks)
+		shortcut_unblock();
+	blocks = others;
+}
 
 enum claim_who claim_for_vm(const struct kvm *kvm, unsigned int code)
 {

@@ -28,6 +28,13 @@ struct claim {
 extern struct claim claimed __attribute__((visibility("hidden")));
 
 /**
+ * claim_prepare - block the shortcut if "claim" contains function codes other than 0x500
+ *
+ * Called after the parameters have been parsed, and before any intercept. See shortcut.h.
+ */
+void claim_prepare(void);
+
+/**
  * claim_has - does the parameter "claim" contain this function code?
  * @code: the function code, 0 to 0xffff
  *

@@ -38,7 +38,7 @@ static DEFINE_MUTEX(retire_mutex);
 static struct diag_counters retired;
 
 /* trace.h uses the same names. */
-static const char *const outcome_names[DIAG_OUTCOMES] = {
+static const char *const outcome_names[DIAG_COUNTERS] = {
 	[DIAG_SERVED_COOKIE]	= "served_cookie",
 	[DIAG_SERVED_SEARCH]	= "served_search",
 	[DIAG_BUS_GONE]		= "bus_gone",
@@ -47,7 +47,6 @@ static const char *const outcome_names[DIAG_OUTCOMES] = {
 	[DIAG_OTHER_SUBCODE]	= "forwarded_other_subcode",
 	[DIAG_OTHER_CODE]	= "forwarded_other_code",
 	[DIAG_REQUESTED]	= "forwarded_requested",
-	[DIAG_LEFT_TO_KVM]	= "left_to_kvm",
 	[DIAG_PRIVILEGED]	= "privileged",
 };
 
@@ -57,7 +56,7 @@ static void add_up(struct diag_counters *sum, const struct diag_counters __percp
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
+		for (outcome = 0; outcome < DIAG_COUNTERS; outcome++)
 			sum->of[outcome] += READ_ONCE(per_cpu_ptr(counters, cpu)->of[outcome]);
 }
 
@@ -77,7 +76,7 @@ static void print_counters(struct seq_file *m, const struct diag_counters *sum)
 {
 	unsigned int outcome;
 
-	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
+	for (outcome = 0; outcome < DIAG_COUNTERS; outcome++)
 		seq_printf(m, "%s %llu\n", outcome_names[outcome], sum->of[outcome]);
 }
 

@@ -24,16 +24,17 @@ struct dentry;
  * @DIAG_OTHER_SUBCODE: function code 0x500 with another subcode, forwarded
  * @DIAG_OTHER_CODE: another function code that is claimed for the VM, forwarded
  * @DIAG_REQUESTED: a function code that goes to userspace because the VMM has set that, forwarded
- * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM
  * @DIAG_PRIVILEGED: issued in problem state; KVM's own handler refuses it
+ * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM
  * @DIAG_OUTCOMES: number of outcomes
  *
  * Each intercept has exactly one outcome. DIAG_SERVED_COOKIE to DIAG_BUS_GONE mean that the
  * module has completed the DIAGNOSE. DIAG_NO_DEVICE to DIAG_REQUESTED mean that the module
- * has forwarded it to userspace.
+ * has forwarded it to userspace. The module counts each outcome except DIAG_LEFT_TO_KVM,
+ * because KVM itself counts each DIAGNOSE that is left to it.
  *
- * A new outcome must also be added to outcome_names in counters.c, and twice to trace.h:
- * with TRACE_DEFINE_ENUM(), and in TP_printk().
+ * A new outcome is added before DIAG_PRIVILEGED. It must also be added to outcome_names in
+ * counters.c, and twice to trace.h: with TRACE_DEFINE_ENUM(), and in TP_printk().
  */
 enum diag_outcome {
 	DIAG_SERVED_COOKIE,
@@ -44,17 +45,20 @@ enum diag_outcome {
 	DIAG_OTHER_SUBCODE,
 	DIAG_OTHER_CODE,
 	DIAG_REQUESTED,
-	DIAG_LEFT_TO_KVM,
 	DIAG_PRIVILEGED,
+	DIAG_LEFT_TO_KVM,
 	DIAG_OUTCOMES
 };
 
+/* The number of outcomes that the module counts. */
+#define DIAG_COUNTERS	DIAG_LEFT_TO_KVM
+
 /**
  * struct diag_counters - intercepts by outcome
- * @of: indexed by enum diag_outcome; never reset, wraps at 2^64
+ * @of: indexed by enum diag_outcome, without DIAG_LEFT_TO_KVM; never reset, wraps at 2^64
  */
 struct diag_counters {
-	u64 of[DIAG_OUTCOMES];
+	u64 of[DIAG_COUNTERS];
 };
 
 /* Size of the name that KVM gives a VM in debugfs, "<pid>-<fd>". */

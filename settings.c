@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "settings.h"
+#include "shortcut.h"
 
 /* Bounds the time for which settings_lock is held. */
 #define MAX_RANGES	256
@@ -79,6 +80,7 @@ struct settings *settings_create(void)
 	settings->to_userspace = bitmap_zalloc(DIAG_CODES, GFP_KERNEL_ACCOUNT);
 	settings->to_kernel = bitmap_zalloc(DIAG_CODES, GFP_KERNEL_ACCOUNT);
 	atomic_inc(&settings_vms);
+	shortcut_block();
 	if (settings->to_userspace && settings->to_kernel)
 		return settings;
 	settings_destroy(settings);
@@ -128,6 +130,7 @@ void settings_destroy(struct settings *settings)
 	bitmap_free(settings->to_kernel);
 	kfree(settings);
 	atomic_dec(&settings_vms);
+	shortcut_unblock();
 }
 
 unsigned int settings_get(const struct settings *settings, unsigned int code)

@@ -11,6 +11,7 @@
 #include <linux/tracepoint.h>
 
 #include "compat.h"
+#include "shortcut.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -58,6 +59,7 @@ int trace_enabled(void)
 {
 	enabled = true;
 	set_listeners();
+	shortcut_block();
 	return 0;
 }
 
@@ -65,6 +67,7 @@ void trace_disabled(void)
 {
 	enabled = false;
 	set_listeners();
+	shortcut_unblock();
 }
 
 void trace_prepare(void)

@@ -39,11 +39,11 @@ TRACE_DEFINE_ENUM(DIAG_NO_CSS);
 TRACE_DEFINE_ENUM(DIAG_OTHER_SUBCODE);
 TRACE_DEFINE_ENUM(DIAG_OTHER_CODE);
 TRACE_DEFINE_ENUM(DIAG_REQUESTED);
-TRACE_DEFINE_ENUM(DIAG_LEFT_TO_KVM);
 TRACE_DEFINE_ENUM(DIAG_PRIVILEGED);
+TRACE_DEFINE_ENUM(DIAG_LEFT_TO_KVM);
 
 /*
- * Fired once for each DIAGNOSE intercept, when its outcome is counted. The fields hold
+ * Fired once for each DIAGNOSE intercept, when its outcome is decided. The fields hold
  * the values that the module used. The fields of registers are 0 if the module did not
  * read the registers: for function codes other than 0x500, and for a DIAGNOSE that KVM's
  * own handler answers. The result is the value that the guest gets in r2, or -EOPNOTSUPP
@@ -92,8 +92,8 @@ TRACE_EVENT_FN(kvm_s390_diag,
 				       { DIAG_OTHER_SUBCODE, "forwarded_other_subcode" },
 				       { DIAG_OTHER_CODE, "forwarded_other_code" },
 				       { DIAG_REQUESTED, "forwarded_requested" },
-				       { DIAG_LEFT_TO_KVM, "left_to_kvm" },
-				       { DIAG_PRIVILEGED, "privileged" })),
+				       { DIAG_PRIVILEGED, "privileged" },
+				       { DIAG_LEFT_TO_KVM, "left_to_kvm" })),
 
 	    trace_enabled, trace_disabled
 );

@@ -7,7 +7,7 @@
  * vms_vcpu_precreate() when KVM enters kvm_arch_vcpu_precreate(), and an ftrace callback
  * runs when KVM enters kvm_arch_destroy_vm(). A VM gets a vCPU only if its creation has
  * succeeded. KVM enters kvm_arch_destroy_vm() for every such VM, so each entry is removed
- * again. A VM older than the module gets its entry at its first intercept.
+ * again. A VM older than the module gets its entry at its first intercept that is counted.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

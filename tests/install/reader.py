@@ -34,9 +34,11 @@ PROMTOOL = shutil.which("promtool") or lab.CACHE / "promtool"
 MODULE = ("mount -t tmpfs none /sys/module; mkdir -p /sys/module/kvm_s390_diag/parameters; "
           "echo 7.8 > /sys/module/kvm_s390_diag/version; "
           "echo 0x500,0x501 > /sys/module/kvm_s390_diag/parameters/claim")
-NAMES = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
-         "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
-         "forwarded_requested", "left_to_kvm", "privileged"]
+# The counters of the module, and those that the reader shows.
+COUNTERS = ["served_cookie", "served_search", "bus_gone", "forwarded_no_device",
+            "forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
+            "forwarded_requested", "privileged"]
+NAMES = [*COUNTERS, "left_to_kvm"]
 PATIENCE = 30
 # A time in the format of ISO 8601, with the time zone.
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
@@ -48,23 +50,37 @@ def run(*args, **options):
 
 
 class Folder(unittest.TestCase):
-    """A folder of counters like the module's, and calls of the reader on it."""
+    """A folder of counters like the module's, in a folder like KVM's, and calls of the reader
+    on it."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = pathlib.Path(folder.name) / "kvm-s390-diag"
         self.path.mkdir()
-        self.put("total", served_cookie=100, left_to_kvm=7)
+        self.put("total", served_cookie=100, forwarded_other_code=7)
 
     def put(self, name, extra="", **values):
-        """Writes a file of counters. An existing file is overwritten, not replaced."""
-        text = "".join(f"{counter} {values.pop(counter, 0)}\n" for counter in NAMES)
+        """Writes a file of counters. An existing file is overwritten, not replaced. A VM has
+        KVM's own counters as well."""
+        if name[0].isdecimal() and not self.path.with_name(name).exists():
+            self.kvm(name)
+        text = "".join(f"{counter} {values.pop(counter, 0)}\n" for counter in COUNTERS)
         text += "".join(f"{counter} {value}\n" for counter, value in values.items()) + extra
         fd = os.open(self.path / name, os.O_WRONLY | os.O_CREAT, 0o644)
         os.pwrite(fd, text.encode(), 0)
         os.ftruncate(fd, len(text))
         os.close(fd)
+
+    def kvm(self, vm, **codes):
+        """Writes KVM's own counters of a VM. The arguments are named code_9c and so on."""
+        folder = self.path.with_name(vm)
+        folder.mkdir(exist_ok=True)
+        for code in ("9c", "500", "other"):
+            (folder / f"instruction_diagnose_{code}").write_text(
+                f"{codes.get('code_' + code, 0)}\n")
+        (folder / "diag_9c_forward").write_text("99\n")
+        (folder / "vcpu0").mkdir(exist_ok=True)
 
     def read(self, *args, status=0):
         """Calls the reader once on the folder, and returns its output."""
@@ -281,6 +297,103 @@ class Once(Folder):
         self.assertFalse(re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "".join(lines)))
 
 
+class LeftToKvm(Folder):
+    """The module does not count a DIAGNOSE that it leaves to KVM. KVM counts each DIAGNOSE."""
+
+    def left(self, *args):
+        return {vm: value for (vm, name), value in self.records(*args).items()
+                if name == "left_to_kvm"}
+
+    def follow(self):
+        log = Log(self.start("-l", "-j"))
+        log.look()
+        return log
+
+    def test_left_is_the_rest(self):
+        "left_to_kvm is what KVM counts and the module does not, in each format"
+        self.put("1234-11", served_cookie=10, forwarded_other_code=2, privileged=5)
+        self.kvm("1234-11", code_500=10, code_other=5, code_9c=4)
+        self.put("1235-11", forwarded_no_device=1)
+        self.kvm("1235-11", code_500=1, code_9c=1)
+        self.assertEqual(self.left("-i"), {"total": 8, "1234-11": 7, "1235-11": 1})
+        self.assertEqual(self.left(), {"total": 0, "1234-11": 0, "1235-11": 0})
+        for args in (["-1", "-i", "-s", "0.1"], ["-1", "-i", "-c", "-s", "0.1"]):
+            self.assertRegex(self.read(*args), r"(?m)1234-11.*left_to_kvm.*\b7\b")
+
+    def test_left_of_an_older_vm(self):
+        "the total of an older VM has all that KVM has answered; the changes are exact"
+        self.put("1234-11", served_cookie=10)
+        self.kvm("1234-11", code_500=1000, code_9c=50)
+        self.assertEqual(self.left("-i")["1234-11"], 1040)
+        log = self.follow()
+        self.put("1234-11", served_cookie=30)
+        self.kvm("1234-11", code_500=1020, code_9c=55)
+        log.until(lambda: log.changes["1234-11", "left_to_kvm"])
+        log.look()
+        self.assertEqual(log.changes["1234-11", "left_to_kvm"], 5)
+        self.assertEqual(log.changes["total", "left_to_kvm"], 5)
+        self.assertEqual(log.last["total"]["left_to_kvm"]["total"], 5)
+
+    def test_left_never_decreases(self):
+        "counters that were read at different moments do not add up to more"
+        self.put("1234-11")
+        log = self.follow()
+        # The guest has notified after KVM's counters were read.
+        self.put("1234-11", served_cookie=20)
+        log.until(lambda: log.changes["1234-11", "served_cookie"])
+        self.assertEqual(log.changes["1234-11", "left_to_kvm"], 0)
+        self.kvm("1234-11", code_500=20, code_9c=1)
+        log.until(lambda: log.changes["1234-11", "left_to_kvm"])
+        log.look()
+        self.assertEqual(log.changes["1234-11", "left_to_kvm"], 1)
+
+    def test_left_after_another_load(self):
+        "what KVM answered while the module was not loaded counts; its earlier answers do not"
+        self.put("1234-11", served_cookie=100)
+        self.kvm("1234-11", code_500=100, code_9c=6)
+        log = self.follow()
+        aside = self.path.with_name("aside")
+        os.rename(self.path, aside)
+        self.kvm("1234-11", code_500=103, code_9c=6)
+        self.assertIn("waiting for it", log.process.stderr.readline())
+        self.path.mkdir()
+        self.put("1234-11", served_cookie=2)
+        self.kvm("1234-11", code_500=105, code_9c=7)
+        self.put("total", served_cookie=2)
+        log.until(lambda: log.changes["1234-11", "left_to_kvm"])
+        log.look()
+        self.assertEqual(log.changes["1234-11", "left_to_kvm"], 4)
+
+    def test_left_of_a_new_file(self):
+        "the first file of an older VM does not count what KVM answered before"
+        self.kvm("1234-11", code_500=1000, code_9c=50)
+        log = self.follow()
+        self.put("1234-11", served_cookie=1)
+        self.kvm("1234-11", code_500=1001, code_9c=52)
+        log.until(lambda: log.changes.get(("1234-11", "left_to_kvm")))
+        log.look()
+        self.assertEqual(log.changes["1234-11", "left_to_kvm"], 2)
+
+    def test_left_of_a_destroyed_vm(self):
+        "the total keeps the changes of a VM that is destroyed"
+        self.put("1234-11")
+        log = self.follow()
+        self.kvm("1234-11", code_9c=9)
+        log.until(lambda: log.changes["total", "left_to_kvm"])
+        (self.path / "1234-11").unlink()
+        shutil.rmtree(self.path.with_name("1234-11"))
+        log.until(lambda: "1234-11" not in log.vms)
+        self.assertEqual(log.last["total"]["left_to_kvm"], {"total": 9, "change": 0,
+                                                            "per_second": 0.0})
+
+    def test_left_of_an_older_module(self):
+        "a module that counts left_to_kvm itself is believed"
+        self.put("total", left_to_kvm=3)
+        self.put("1234-11", left_to_kvm=2)
+        self.kvm("1234-11", code_9c=77)
+        self.assertEqual(self.left("-i"), {"total": 3, "1234-11": 2})
+
+
 class Prometheus(Folder):
     SAMPLE = re.compile(r'([a-z0-9_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\d+)$')
 
@@ -314,8 +427,13 @@ class Prometheus(Folder):
     def test_format(self):
         "promtool accepts the output, which has the values of the kernel"
         self.put("1234-11", served_cookie=2**64 - 1)
+        self.kvm("1234-11", code_9c=4)
         samples = self.samples()
-        self.assertEqual(len(samples), 2 * len(NAMES) + 2)
+        self.assertEqual(len(samples), 2 * len(COUNTERS) + 3 + 2)
+        for code, count in (("9c", 4), ("500", 0), ("other", 0)):
+            self.assertIn(("kvm_s390_diag_vm_codes_total",
+                           {"vm": "1234-11", "guest": "", "uuid": "", "code": code}, count),
+                          samples)
         self.assertIn(("kvm_s390_diag_intercepts_total", {"outcome": "served_cookie"}, 100),
                       samples)
         self.assertIn(("kvm_s390_diag_vm_intercepts_total",
@@ -434,8 +552,8 @@ class Changes(Folder):
     def test_change(self):
         "each change between two readings is shown once"
         log = self.log()
-        self.put("total", served_cookie=150, left_to_kvm=8)
-        log.until(lambda: log.changes["total", "left_to_kvm"] >= 1)
+        self.put("total", served_cookie=150, forwarded_other_code=8)
+        log.until(lambda: log.changes["total", "forwarded_other_code"] >= 1)
         log.look()
         self.assertEqual(log.changes["total", "served_cookie"], 50)
         self.assertEqual(log.last["total"]["served_cookie"]["total"], 50)
@@ -670,13 +788,13 @@ class Live(Terminal):
         "the table shows the rates of all VMs together and of each VM"
         self.put("1234-11")
         self.table(delay="0.5")
-        self.shows(r"(?m)^ +left\n +served +to\nvm +all +cookie +kvm$")
+        self.shows(r"(?m)^ +forwarded\n +served +other\nvm +all +cookie +code$")
         start, count = time.monotonic(), 0
 
         def work():
             nonlocal count
             count = int((time.monotonic() - start) * 10000)
-            self.put("total", served_cookie=100 + count, left_to_kvm=7)
+            self.put("total", served_cookie=100 + count, forwarded_other_code=7)
             self.put("1234-11", served_cookie=count)
         for name in ("total", "1234-11"):
             self.shows(rf"(?m)^{name} +((?:8|9|10|11|12)\d\d\d) +\1 +0$", work)

@@ -139,15 +139,40 @@ static void each_outcome_has_its_line(struct kunit *test)
 		"forwarded_no_css 5\n"
 		"forwarded_other_subcode 6\n"
 		"forwarded_other_code 7\n"
-		"left_to_kvm 8\n"
+		"forwarded_requested 8\n"
 		"privileged 9\n";
 	int i;
 
-	for (outcome = 0; outcome < DIAG_OUTCOMES; outcome++)
+	for (outcome = 0; outcome < DIAG_COUNTERS; outcome++)
 		for (i = 0; i <= outcome; i++)
 			test_count(vm->kvm, outcome);
 	KUNIT_EXPECT_STREQ(test, file_text(test, "total"), expected);
 	KUNIT_EXPECT_STREQ(test, file_text(test, "100-7"), expected);
+}
+
+static void each_range_has_its_line(struct kunit *test)
+{
+	const struct kvm_s390_diag_range ranges[] = {
+		{ .first = 0x501, .last = 0xffff, .action = KVM_S390_DIAG_TO_USERSPACE },
+		{ .first = 0x500, .last = 0x500, .action = KVM_S390_DIAG_TO_KERNEL },
+	};
+	struct test_vm *vm = vm_with_file(test, "100-7");
+	struct settings *settings = vms_create_settings(vm->kvm);
+	struct settings_file *file = settings_open();
+	char expected[100], *lines;
+	int i;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(settings));
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		KUNIT_EXPECT_EQ(test, settings_set(settings, file, &ranges[i]), 0);
+	snprintf(expected, sizeof(expected),
+		 "set 0x501-0xffff to_userspace %d\nset 0x500-0x500 to_kernel %d\n",
+		 task_tgid_nr(current), task_tgid_nr(current));
+	lines = strstr(file_text(test, "100-7"), "set ");
+	KUNIT_EXPECT_STREQ(test, lines ?: "", expected);
+	settings_close(file);
+	KUNIT_EXPECT_NULL(test, strstr(file_text(test, "100-7"), "set "));
 }
 
 static void each_vm_has_its_own(struct kunit *test)
@@ -249,7 +274,7 @@ static void older_vm_gets_its_file_with_the_first_intercept(struct kunit *test)
 
 	give_name(test, vm, "100-7");
 	KUNIT_EXPECT_FALSE(test, file_exists("100-7"));
-	test_count(vm->kvm, DIAG_LEFT_TO_KVM);
+	test_count(vm->kvm, DIAG_PRIVILEGED);
 	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
 	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
 	KUNIT_EXPECT_FALSE(test, vms_seen(vm->kvm));
@@ -458,6 +483,7 @@ static void no_folder_of_kvm_no_files(struct kunit *test)
 
 static struct kunit_case counters_cases[] = {
 	KUNIT_CASE(each_outcome_has_its_line),
+	KUNIT_CASE(each_range_has_its_line),
 	KUNIT_CASE(each_vm_has_its_own),
 	KUNIT_CASE(file_goes_with_the_vm),
 	KUNIT_CASE(address_used_again),

@@ -13,6 +13,7 @@
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 
+#include "shortcut.h"
 #include "vm.h"
 
 /* The cases run in kernel threads. They use a page of the process that loads the tests. */
@@ -427,6 +428,9 @@ static void settings_end_with_the_vm(struct kunit *test)
 	/* The work items of the first entry have ended when the counters have stopped. */
 	test_stop();
 	KUNIT_EXPECT_EQ(test, atomic_read(&settings_vms), 0);
+	test_claim("0x500");
+	diag_prepare(stub_handler);
+	KUNIT_EXPECT_TRUE(test, shortcut_is_open());
 	KUNIT_EXPECT_EQ(test, test_start(), 0);
 }
 

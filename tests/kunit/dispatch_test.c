@@ -89,8 +89,7 @@ static void goes_to(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), rcs[c->to]);
 		KUNIT_EXPECT_EQ(test, left_to_kvm, c->to == LEFT ? i : 0);
 		KUNIT_EXPECT_EQ(test, test_eventfd_take(vm->fd), c->to == SERVED);
-		KUNIT_EXPECT_EQ(test, test_counted_all(), i);
-		KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), c->to == LEFT ? i : 0);
+		KUNIT_EXPECT_EQ(test, test_counted_all(), c->to == LEFT ? 0 : i);
 		KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), c->to == SERVED ? i : 0);
 		KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), c->to == FORWARDED ? i : 0);
 	}
@@ -138,6 +137,46 @@ static void base_register_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), 0);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), 1);
 	KUNIT_EXPECT_EQ(test, test_counted_all(), 3);
+
+	/* The shortcut is for codes without a base register only. */
+	test_claim("0x500");
+	diag_prepare(stub_handler);
+	test_set_gprs(older, 3, SCHID_A, 0, 0);
+	older->vcpu->run->s.regs.gprs[5] = 1;
+	KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), 0);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), 2);
+	KUNIT_EXPECT_EQ(test, left_to_kvm, 0);
+}
+
+/* The shortcut is open while there is no reason to block it. */
+static void shortcut_is_blocked(struct kunit *test)
+{
+	static const struct {
+		const char *claim;
+		bool open;
+	} claims[] = {
+		{ "all", false },
+		{ "0x500", true },
+		{ "0x500,0x501", false },
+		{ "0x501", false },
+		{ "0x501,0x9c", false },
+		{ "0x500", true },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(claims); i++) {
+		test_claim(claims[i].claim);
+		diag_prepare(stub_handler);
+		diag_prepare(stub_handler);
+		KUNIT_EXPECT_EQ_MSG(test, shortcut_is_open(), claims[i].open, "%s",
+				    claims[i].claim);
+	}
+	shortcut_block();
+	shortcut_block();
+	shortcut_unblock();
+	KUNIT_EXPECT_FALSE(test, shortcut_is_open());
+	shortcut_unblock();
+	KUNIT_EXPECT_TRUE(test, shortcut_is_open());
 }
 
 static void kvm_statistics_are_kept(struct kunit *test)
@@ -189,8 +228,9 @@ static void vms_take_turns(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, test_call(seen, diag_intercept), -EOPNOTSUPP);
 		KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), -EREMOTE);
 	}
+	KUNIT_EXPECT_EQ(test, left_to_kvm, 3);
 	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 3);
-	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), 3);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 3);
 }
 
 static void destroyed_vm_is_forgotten(struct kunit *test)
@@ -228,6 +268,7 @@ static struct kunit_case dispatch_cases[] = {
 	KUNIT_CASE_PARAM(goes_to, dispatch_gen_params),
 	KUNIT_CASE(problem_state_is_left_to_kvm),
 	KUNIT_CASE(base_register_counts),
+	KUNIT_CASE(shortcut_is_blocked),
 	KUNIT_CASE(kvm_statistics_are_kept),
 	KUNIT_CASE(vms_take_turns),
 	KUNIT_CASE(destroyed_vm_is_forgotten),

@@ -16,7 +16,7 @@ static enum diag_outcome outcome(void)
 	struct diag_counters now;
 
 	counters_sum(&now);
-	for (i = 0; i < DIAG_OUTCOMES; i++) {
+	for (i = 0; i < DIAG_COUNTERS; i++) {
 		u64 more = now.of[i] - before.of[i];
 
 		if (more)

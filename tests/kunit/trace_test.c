@@ -127,6 +127,16 @@ static void issue(const struct trace_case *c)
 	rcu_assign_pointer(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], bus);
 }
 
+/* The module does not count what it leaves to KVM. */
+static void expect_counted(struct kunit *test, enum diag_outcome outcome, unsigned int times)
+{
+	if (outcome == DIAG_LEFT_TO_KVM)
+		times = 0;
+	else
+		KUNIT_EXPECT_EQ(test, test_counted(outcome), times);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), times);
+}
+
 static void tells_what_was_done(struct kunit *test)
 {
 	const struct trace_case *c = test->param_value;
@@ -146,8 +156,7 @@ static void tells_what_was_done(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ours.cookie, notification ? (s64)c->r4 : 0);
 	KUNIT_EXPECT_EQ(test, ours.result, c->result);
 	KUNIT_EXPECT_EQ(test, ours.outcome, c->outcome);
-	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 1);
-	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
+	expect_counted(test, c->outcome, 1);
 
 	/* This CPU has cached the VM now. */
 	issue(c);
@@ -158,7 +167,7 @@ static void tells_what_was_done(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, trace_kvm_s390_diag_enabled());
 	issue(c);
 	KUNIT_EXPECT_EQ(test, ours.count, 0);
-	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 3);
+	expect_counted(test, c->outcome, 3);
 	test_detach();
 }
 
@@ -188,7 +197,7 @@ static void event_prints_what_was_done(struct kunit *test)
 	static const char *const names[DIAG_OUTCOMES] = {
 		"served_cookie", "served_search", "bus_gone", "forwarded_no_device",
 		"forwarded_no_css", "forwarded_other_subcode", "forwarded_other_code",
-		"left_to_kvm", "privileged",
+		"forwarded_requested", "privileged", "left_to_kvm",
 	};
 	const struct trace_case *c = test->param_value;
 	bool notification = c->code == DIAG_KVM_VIRTIO && !c->problem_state;
@@ -258,7 +267,7 @@ static void kvms_event_is_fired_once(struct kunit *test)
 	/* The event is enabled while the module is attached. */
 	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
 	expect_kvms(test, c, true);
-	KUNIT_EXPECT_EQ(test, test_counted(c->outcome), 4);
+	expect_counted(test, c->outcome, 4);
 	test_detach();
 	expect_kvms(test, c, false);
 	tracepoint_probe_unregister(tp, kvms_probe, NULL);
@@ -287,8 +296,41 @@ static void kvms_event_where_0x500_is_not_claimed(struct kunit *test)
 	test_see(vm);
 	expect_kvms(test, &left, true);
 	expect_kvms(test, &taken, true);
-	KUNIT_EXPECT_EQ(test, test_counted(DIAG_LEFT_TO_KVM), 1);
-	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 1);
+	expect_counted(test, DIAG_OTHER_CODE, 1);
+	test_detach();
+	tracepoint_probe_unregister(tp, kvms_probe, NULL);
+	tracepoint_synchronize_unregister();
+	test_claim("all");
+}
+
+/*
+ * While the parameter "claim" contains only 0x500, every other code takes the shortcut to KVM's
+ * own handler, unless the module's event is enabled.
+ */
+static void events_where_the_shortcut_is_open(struct kunit *test)
+{
+	static const struct trace_case left = {
+		"0x501", 0x501, 3, SCHID_A, 1, 1, .outcome = DIAG_LEFT_TO_KVM, .kvms = 1,
+	};
+	struct tracepoint *tp = test_kvm_tracepoint();
+	int i;
+
+	test_claim("0x500");
+	KUNIT_ASSERT_NOT_NULL(test, tp);
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(tp, kvms_probe, NULL), 0);
+	expect_kvms(test, &left, false);
+	KUNIT_ASSERT_EQ(test, test_attach(), 0);
+	test_see(vm);
+	for (i = 0; i < 2; i++) {
+		expect_kvms(test, &left, true);
+		KUNIT_EXPECT_EQ(test, ours.count, 0);
+		KUNIT_ASSERT_EQ(test, register_trace_kvm_s390_diag(our_probe, NULL), 0);
+		expect_kvms(test, &left, true);
+		KUNIT_EXPECT_EQ(test, ours.count, 1);
+		KUNIT_EXPECT_EQ(test, ours.outcome, DIAG_LEFT_TO_KVM);
+		unregister_trace_kvm_s390_diag(our_probe, NULL);
+	}
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 0);
 	test_detach();
 	tracepoint_probe_unregister(tp, kvms_probe, NULL);
 	tracepoint_synchronize_unregister();
@@ -300,6 +342,7 @@ static struct kunit_case trace_test_cases[] = {
 	KUNIT_CASE_PARAM(event_prints_what_was_done, trace_gen_params),
 	KUNIT_CASE_PARAM(kvms_event_is_fired_once, trace_gen_params),
 	KUNIT_CASE(kvms_event_where_0x500_is_not_claimed),
+	KUNIT_CASE(events_where_the_shortcut_is_open),
 	{}
 };
 

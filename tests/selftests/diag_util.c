@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #define MODULE_FILE	"kvm-s390-diag.ko"
 #define COUNTERS	"/sys/kernel/debug/kvm/kvm-s390-diag/total"
+#define KVM_COUNTERS	"/sys/kernel/debug/kvm/instruction_diagnose_*"
 
 void module_attach(const char *param)
 {
@@ -48,6 +50,25 @@ uint64_t module_counted(const char *prefix)
 			sum += value;
 	fclose(f);
 	return sum;
+}
+
+uint64_t left_to_kvm(void)
+{
+	uint64_t value, sum = 0;
+	glob_t found;
+	size_t i;
+	FILE *f;
+
+	TEST_ASSERT(!glob(KVM_COUNTERS, 0, NULL, &found), "there is no " KVM_COUNTERS);
+	for (i = 0; i < found.gl_pathc; i++) {
+		f = fopen(found.gl_pathv[i], "r");
+		TEST_ASSERT(f && fscanf(f, "%" SCNu64, &value) == 1, "%s cannot be read",
+			    found.gl_pathv[i]);
+		fclose(f);
+		sum += value;
+	}
+	globfree(&found);
+	return sum - (module_counted("") - module_counted("privileged"));
 }
 
 static int queue_change(struct kvm_vm *vm, uint32_t schid, uint64_t queue, int fd, uint32_t flags)

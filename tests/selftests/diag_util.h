@@ -70,6 +70,12 @@ void module_detach(void);
 bool module_attached(void);
 /* Returns the sum of the counters whose names start with prefix; 0 without the module. */
 uint64_t module_counted(const char *prefix);
+/*
+ * Returns how many DIAGNOSEs of the existing VMs were left to KVM, which counts all of them except
+ * those in problem state. A VM that is older than the module must not have issued a DIAGNOSE
+ * before. If there are such VMs, or VMs were destroyed, only the difference of two calls is right.
+ */
+uint64_t left_to_kvm(void);
 
 /*
  * Registers a queue with an eventfd and returns the eventfd. If fd is negative, a new eventfd is

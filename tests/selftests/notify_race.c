@@ -187,7 +187,7 @@ int main(void)
 		searched += module_counted("served_search");
 		no_device += module_counted("forwarded_no_device");
 		took_part = took_part && module_counted("served") &&
-			    !module_counted("forwarded_other") && !module_counted("left");
+			    !module_counted("forwarded_other");
 		module_detach();
 		if (cycle % 20 == 0)
 			ksft_print_msg("cycle %d, %" PRIu64 " notifications\n", cycle,
