@@ -37,11 +37,13 @@ void claim_prepare(void)
 
 enum claim_who claim_for_vm(const struct kvm *kvm, unsigned int code)
 {
-	switch (settings_get(vms_settings(kvm), code)) {
-	case KVM_S390_DIAG_TO_USERSPACE:
-		return CLAIM_REQUESTED;
-	case KVM_S390_DIAG_TO_KERNEL:
-		return code == DIAG_KVM_VIRTIO ? CLAIM_MODULE : CLAIM_KVM;
+	if (unlikely(settings_exist())) {
+		switch (settings_get(vms_settings(kvm), code)) {
+		case KVM_S390_DIAG_TO_USERSPACE:
+			return CLAIM_REQUESTED;
+		case KVM_S390_DIAG_TO_KERNEL:
+			return code == DIAG_KVM_VIRTIO ? CLAIM_MODULE : CLAIM_KVM;
+		}
 	}
 	if (!claim_has(code))
 		return CLAIM_KVM;

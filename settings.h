@@ -21,6 +21,18 @@ struct settings_file;
 extern atomic_t settings_vms;
 
 /**
+ * settings_exist - may a VM of this host have settings?
+ *
+ * May be called from any context.
+ *
+ * Return: false if no VM has any.
+ */
+static __always_inline bool settings_exist(void)
+{
+	return atomic_read(&settings_vms);
+}
+
+/**
  * settings_create - create the settings of a VM; nothing is set yet
  *
  * May sleep. The memory is charged to the memory cgroup of the caller.

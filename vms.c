@@ -226,8 +226,6 @@ struct settings *vms_settings(const struct kvm *kvm)
 	struct settings *settings = NULL;
 	const struct diag_vm *vm;
 
-	if (!atomic_read(&settings_vms))
-		return NULL;
 	rcu_read_lock();
 	vm = find(kvm);
 	if (vm)

@@ -416,7 +416,7 @@ static void settings_end_with_the_vm(struct kunit *test)
 	struct kvm_s390_diag_range range;
 
 	KUNIT_EXPECT_EQ(test, set_range(file, fd, 0x44, 0x44, TO_KERNEL), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&settings_vms), 1);
+	KUNIT_EXPECT_TRUE(test, settings_exist());
 	test_vm_dies(vm);
 	KUNIT_EXPECT_EQ(test, get_range(file, fd, 0, &range), -ENOENT);
 	KUNIT_EXPECT_EQ(test, set_range(file, fd, 0x44, 0x45, TO_USERSPACE), 0);
@@ -427,7 +427,7 @@ static void settings_end_with_the_vm(struct kunit *test)
 	close_fd(fd);
 	/* The work items of the first entry have ended when the counters have stopped. */
 	test_stop();
-	KUNIT_EXPECT_EQ(test, atomic_read(&settings_vms), 0);
+	KUNIT_EXPECT_FALSE(test, settings_exist());
 	test_claim("0x500");
 	diag_prepare(stub_handler);
 	KUNIT_EXPECT_TRUE(test, shortcut_is_open());
