@@ -11,6 +11,7 @@
 . ./tap.sh
 . ./guests.sh
 cpu1=/sys/devices/system/cpu/cpu1/online
+buffer_kb=1024
 
 load()
 {
@@ -193,10 +194,15 @@ two_loads()
 		"$(cat /tmp/lost)"
 }
 
-# Prints how many preemptions of a guest inside the module are in the trace.
+# Prints how many stack traces of preempted guests have a function of the module.
 preempted()
 {
-	grep -c '=> diag_intercept' $tracing/trace
+	awk '/<stack trace>/ { counted = 0 }
+		!counted && /=> (diag_intercept|dispatch_slowpath|forward|virtio_ccw_notify|ioeventfd_bus)/ {
+			counted = 1
+			n++
+		}
+		END { print n + 0 }' $tracing/trace
 }
 
 has_preempted()
@@ -204,7 +210,9 @@ has_preempted()
 	[ "$(preempted)" -ge "$1" ]
 }
 
-# A task of higher priority preempts the guests of CPU 1 wherever they are.
+# Tasks of higher priority preempt the guests of CPU 1. Each guest has such a task that reads
+# its eventfd: a notification wakes the task, which preempts the guest before the module
+# returns. One more task preempts the guests wherever they are.
 preempt()
 {
 	case $(uname -v) in
@@ -217,6 +225,9 @@ preempt()
 	trigger=$tracing/events/sched/sched_switch/trigger
 	taskset 2 ./preempts 4>&- 5>&- &
 	disturber=$!
+	notifies_as=reader
+	# The trace is read often. This size holds some hundred preemptions.
+	echo 64 > $tracing/buffer_size_kb
 	echo 1 > $tracing/tracing_on
 	echo 'stacktrace if prev_comm == "notifies"' > $trigger
 
@@ -224,12 +235,12 @@ preempt()
 	begin 2 taskset 2
 	echo > $tracing/trace
 	result "preempt: guests are preempted inside the module" \
-		"$(wait_until has_preempted 20 || echo "$(preempted) times in a minute")"
+		"$(wait_until has_preempted 100 || echo "$(preempted) times in a minute")"
 	finish "preempt"
 	start_guests 2 taskset 2
 	for cycle in 1 2 3 4 5; do
 		echo > $tracing/trace
-		wait_until has_preempted 5 || echo "cycle $cycle: $(preempted) preemptions"
+		wait_until has_preempted 20 || echo "cycle $cycle: $(preempted) preemptions"
 		rmmod kvm_s390_diag || echo "cycle $cycle: rmmod fails"
 		go_on
 		insmod $module || echo "cycle $cycle: insmod fails"
@@ -241,10 +252,12 @@ preempt()
 	echo '!stacktrace' > $trigger
 	kill $disturber
 	wait $disturber 2> /dev/null
+	echo $buffer_kb > $tracing/buffer_size_kb
+	notifies_as=
 }
 
 echo 1 > /sys/kernel/rcu_expedited
-echo 1024 > $tracing/buffer_size_kb
+echo $buffer_kb > $tracing/buffer_size_kb
 for scenario in "$@"; do
 	start=$(cut -d. -f1 /proc/uptime)
 	case $scenario in

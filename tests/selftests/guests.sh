@@ -45,13 +45,15 @@ go_on()
 }
 
 # start_guests NUMBER [COMMAND...]: starts guests, and waits until they notify. The guest's
-# program is run by the command, for example by taskset.
+# program is run by the command, for example by taskset. It gets the argument $notifies_as, if
+# that is set.
 start_guests()
 {
 	number=$1
 	shift
 	for guest in $(seq "$number"); do
-		sh -c 'exec "$@" > /tmp/guest.$$ 2>&1' sh "$@" ./notifies 4>&- 5>&- &
+		sh -c 'exec "$@" > /tmp/guest.$$ 2>&1' sh "$@" \
+			./notifies ${notifies_as:+"$notifies_as"} 4>&- 5>&- &
 		guests="$guests $!"
 	done
 	go_on
