@@ -92,6 +92,7 @@ GUESTS = $(HOST) --cpus 2 --memory 3072 \
 	--tree $(DIAG_CACHE)/guests/qemu: --tree $(OUT)/guests/lab:lab --file $(MODULE) \
 	--file tools/kvm-s390-diag-stat --file $(DIAG_CACHE)/tools-s390x.tar \
 	--file $(PROGRAMS)/answers \
+	--file tests/selftests/first-guests.sh --file $(PROGRAMS)/kernels-own/s390x/sync_regs_test \
 	$(foreach name,dummy vhost_net vhost_vsock tun loop crc32c_generic? ext4,--modprobe '$(name)')
 
 check-guests: guest-parts	## test the module with Linux guests and virtio devices (TEST=)

@@ -7,6 +7,7 @@ modprobe -q crc32c_generic
 for module in kvm vhost_net vhost_vsock tun loop ext4; do
 	modprobe "$module"
 done
+. ./first-guests.sh
 ln -s "$(find /lib/modules -name dummy.ko)" dummy.ko
 insmod dummy.ko
 mkdir -p /images /mnt /dev/pts
