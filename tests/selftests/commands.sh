@@ -50,25 +50,27 @@ run_own()
 test_kernels_own()
 {
 	tap_begin
+	own_here=$kernels_own
+	# tprot fails on the emulated host: see testing.rst.
+	tprot_ends="exit status 254"
 	if [ -d /sys/module/hercules ]; then
-		skipped "the kernel's own selftests" \
-			"those of 6.1 have not ended on a kernel that needs emulator support"
-		tap_end
-		return
+		skipped "set_memory_region_test does the same with the module" \
+			"its 32766 memory slots take more than a minute on this kernel"
+		own_here=$(echo "$kernels_own" | sed 's/set_memory_region_test//')
+		tprot_ends="exit status 0"
 	fi
 	for setting in alone claim=all claim=0x500; do
 		[ $setting = alone ] ||
 			succeeds "the module loads with $setting" insmod kvm-s390-diag.ko $setting
-		for own in $kernels_own; do
+		for own in $own_here; do
 			run_own "${own##*/}" > "/tmp/${own##*/}.$setting"
 		done
 		[ $setting = alone ] || succeeds "the module unloads" rmmod kvm_s390_diag
 	done
-	for own in $kernels_own; do
+	for own in $own_here; do
 		own=${own##*/}
-		# tprot fails on the emulated host: see testing.rst.
 		case $own in
-		tprot) expected="exit status 254" ;;
+		tprot) expected=$tprot_ends ;;
 		*) expected="exit status 0" ;;
 		esac
 		same "$own ends with $expected" "$expected" "$(tail -n 1 "/tmp/$own.alone")"
