@@ -65,13 +65,15 @@ LANE = $(MAKE) --no-print-directory
 check: setup	## run all tests except check-builds, check-mutants, soak and the long proofs
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
-	$(LANE) guest-parts
+	$(LANE) host-parts KERNEL=testing
+	$(LANE) guest-parts KERNEL=testing
 	tests/tally $(foreach kernel,6.1 6.12, \
 			"$(LANE) check-host KERNEL=$(kernel) -o host-parts") \
-			"$(LANE) check-guests -o guest-parts" \
+			"$(LANE) check-guests KERNEL=testing -o guest-parts" \
 		--beside "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
 			"$(LANE) check-install" "$(LANE) check-kunit" \
-			"$(LANE) check-upgrade -o host-parts"
+			"$(LANE) check-upgrade KERNEL=testing -o host-parts" \
+			"$(LANE) check-host KERNEL=testing -o host-parts"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
 	$(HOST) --cpus 2 --results $(OUT)/results $(LAB_FILES) \
