@@ -85,7 +85,7 @@ def install(tree):
 
 def test_load():
     done = run("modprobe", "--show-depends", "kvm-s390-diag")
-    tap.result(re.search(r"insmod \S*/kvm\.ko\S* .*\ninsmod " + UPDATES +
+    tap.result(re.search(r"insmod \S*/kvm\.ko\S* .*\ninsmod " + re.escape(UPDATES) +
                          r"/kvm-s390-diag\.ko\S* claim=0x500 *$", done.stdout),
                "modprobe loads kvm first, and passes the installed options", str(done))
     tap.result("status 3: " in reader("-1") and "modprobe kvm-s390-diag" in reader("-1"),
