@@ -140,6 +140,7 @@ check-upgrade: setup-install host-parts	## test the installed files on an emulat
 		--file $(OUT)/upgrade/upgrade.sh --file $(PROGRAMS)/notifies:guest \
 		--file $(OUT)/lab/sync_regs_test --file tests/selftests/first-guests.sh \
 		--file tests/install/host.py --file $(DIAG_CACHE)/tools-s390x.tar \
+		--file $(DIAG_CACHE)/udev-s390x.tar \
 		tests/install/host.sh
 
 lint: setup-kunit module	## run the kernel's and other static checks, and test the tail-jump check

@@ -94,6 +94,10 @@ def test_load():
               reader("--prometheus").splitlines()[-1], "kvm_s390_diag_loaded 0")
     done = run("modprobe", "kvm-s390-diag")
     tap.result(loaded() and loaded() == installed(), "modprobe loads the module", str(done))
+    tap.result(until(lambda: pathlib.Path("/dev/kvm-s390-diag").group() == "kvm"),
+               "udev gives the device the group of /dev/kvm")
+    tap.equal("its mode lets only that group use it",
+              oct(os.stat("/dev/kvm-s390-diag").st_mode & 0o777), "0o660")
     tap.equal("the module claims the codes of the installed options",
               (MODULE / "parameters/claim").read_text().strip(), "0x500")
 

@@ -337,6 +337,21 @@ host_tools()
 	rm -r "$dir"
 }
 
+# Fetches udev for the host.
+host_udev()
+{
+	tar=$DIAG_CACHE/udev-s390x.tar
+	[ -e "$tar" ] && return 0
+	s390x_lists bookworm
+	say "fetching udev for the host"
+	dir=$DIAG_CACHE/udev-s390x
+	fetch "$dir" libacl1 libblkid1 libcap2 libpcre2-8-0 libselinux1 udev ||
+		die "the packages cannot be fetched"
+	tar -c -f "$tar.new" -C "$dir/root" --exclude=./usr/share ./bin ./lib ./usr
+	mv "$tar.new" "$tar"
+	rm -r "$dir"
+}
+
 # collect FROM TO FILE...: copies files and the shared libraries that they need from one
 # tree to another.
 collect()
@@ -456,7 +471,7 @@ for part in $parts; do
 	kunit) source_of 6.1; buildable testing ;;
 	docs) source_of 6.1 ;;
 	prove) host 6.12; host_chroot 6.12; chroot_with 6.12 cbmc ;;
-	install) host_tools; promtool ;;
+	install) host_tools; host_udev; promtool ;;
 	guests) source_of 6.1; guest_tools; host_tools ;;
 	builds)
 		for name in 6.12 testing; do
