@@ -56,7 +56,7 @@ remove_files = rm -f $(foreach entry,$(1),"$(DESTDIR)$(lastword $(subst :, ,$(en
 install: install-module install-tools	## install the module, its options and the tools
 
 # With AUTOLOAD=1 the module is loaded at boot.
-install-module: on-s390 module	## install the module, its options, device rule, header and manual (AUTOLOAD=)
+install-module: on-s390 module	## install the module and what belongs to it (AUTOLOAD=)
 	@# kbuild would run depmod even if DESTDIR is set, and put depmod's files into a package. It
 	@# is disabled here; the next command runs depmod if DESTDIR is empty.
 	$(KBUILD) M="$(CURDIR)" INSTALL_MOD_PATH="$(abspath $(DESTDIR))" \
@@ -105,7 +105,8 @@ still_loaded = @[ -n "$(DESTDIR)" ] || [ ! -d /sys/module/kvm_s390_diag ] || \
 	echo "the module is still loaded; rmmod kvm_s390_diag unloads it"
 
 # Prints what keeps the module from being unloaded.
-in_use = { echo "make: the loaded module is in use and stays loaded; the new version is installed"; \
+in_use = { echo "make: the loaded module is in use and stays loaded;" \
+		"the new version is installed"; \
 	awk '$$1 == "set" { n = split(FILENAME, path, "/"); \
 		comm = "/proc/" $$4 "/comm"; name = "?"; getline name < comm; close(comm); \
 		printf "make: process %s (%s) has set the codes %s of the VM %s, and has" \
