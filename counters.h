@@ -25,7 +25,8 @@ struct dentry;
  * @DIAG_OTHER_CODE: another function code that is claimed for the VM, forwarded
  * @DIAG_REQUESTED: a function code that goes to userspace because the VMM has set that, forwarded
  * @DIAG_PRIVILEGED: issued in problem state; KVM's own handler refuses it
- * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM
+ * @DIAG_LEFT_TO_KVM: a function code that is not claimed for this VM, or that the VMM has set to
+ *	the kernel; KVM's own handler answers
  * @DIAG_OUTCOMES: number of outcomes
  *
  * Each intercept has exactly one outcome. DIAG_SERVED_COOKIE to DIAG_BUS_GONE mean that the

@@ -46,7 +46,7 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu));
  *
  * This is the target of an ftrace direct call on kvm_s390_handle_diag(). It is entered with
  * the argument and the return address of the original call. If the function code is not claimed
- * for the VM, or the guest is in problem state, KVM's handler answers the DIAGNOSE. That
+ * for the VM, or the VMM has set it to the kernel, or the guest is in problem state, KVM's handler answers the DIAGNOSE. That
  * handler may sleep.
  *
  * Called on the thread that runs @vcpu. KVM holds kvm->srcu for reading around

@@ -66,20 +66,23 @@ static long get(int device, int vm_fd, uint32_t first, struct kvm_s390_diag_rang
 	return call(device, KVM_S390_DIAG_GET, range);
 }
 
-/* Compares all ranges that GET returns for a VM with a list such as "0x1-0x2:1 0x5-0x5:2 ". */
+/*
+ * Compares all ranges that GET returns for a VM with a list such as "0x1-0x2:1 0x5-0x5:2 ". Each
+ * call begins after the end of the range before.
+ */
 static bool has_ranges(int device, int vm_fd, const char *expected)
 {
-	struct kvm_s390_diag_range range;
+	struct kvm_s390_diag_range range = { .vm_fd = vm_fd };
 	char text[512] = "";
-	uint32_t first = 0;
 	int length = 0;
+	long rc;
 
-	while (first <= LAST_CODE && !get(device, vm_fd, first, &range)) {
+	while (!(rc = call(device, KVM_S390_DIAG_GET, &range))) {
 		length += snprintf(text + length, sizeof(text) - length, "0x%x-0x%x:%u ",
 				   range.first, range.last, range.action);
-		first = range.last + 1;
+		range.first = range.last + 1;
 	}
-	if (!strcmp(text, expected))
+	if (!strcmp(text, expected) && rc == -ENOENT)
 		return true;
 	ksft_print_msg("expected the ranges: %s; found: %s\n", expected, text);
 	return false;
@@ -311,8 +314,8 @@ static void test_arguments(void)
 		{ .first = 0x80000000, .last = 0x7fffffff, .action = TO_USERSPACE },
 	};
 	const struct kvm_s390_diag_range gets[] = {
-		{ .last = 1 }, { .action = TO_USERSPACE }, { .flags = 1 }, { .pad = { 1 } },
-		{ .pad = { 0, 1 } }, { .pad = { 0, 0, 1 } }, { .first = 0x10000 }, { .first = -1 },
+		{ .flags = 1 }, { .pad = { 1 } }, { .pad = { 0, 1 } }, { .pad = { 0, 0, 1 } },
+		{ .first = 0x10001 }, { .first = -1 },
 	};
 
 	for (i = 0; i < ARRAY_SIZE(sets); i++) {
@@ -438,12 +441,31 @@ static void test_first_vcpu(void)
 	machine_destroy(&m);
 }
 
+#define MAX_RANGES	256
+
+static void test_limit(void)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	int device = open_device(), other = open_device();
+	uint32_t code;
+
+	for (code = 0; code < MAX_RANGES && !set(device, vm->fd, code, code, TO_KERNEL); code++)
+		;
+	expect("SET of so many ranges", code, MAX_RANGES);
+	expect("SET of one more", set(other, vm->fd, code, code, TO_KERNEL), -ENOSPC);
+	close(device);
+	expect("SET after the file was closed", set(other, vm->fd, 0, LAST_CODE, TO_KERNEL), 0);
+	close(other);
+	kvm_vm_free(vm);
+}
+
 static void test_ioctls(void)
 {
 	module_attach("claim=0x500");
 	test_api();
 	test_arguments();
 	test_overlap();
+	test_limit();
 	test_descriptors();
 	test_first_vcpu();
 	module_detach();
@@ -588,20 +610,20 @@ static bool syncs(int more)
 
 #define CLOSE_CYCLES	3
 
-/* While something is set, the guest increases this counter of the module. */
-static void test_close(const char *claim, uint32_t first, uint32_t last, uint32_t action,
-		       const char *counter)
+/* The file is closed while the vCPU runs. */
+static void test_close(void)
 {
+	const char *counter = "forwarded_requested";
 	int i, device, grew = 0, stopped = 0, served = 0;
 	uint64_t before, after;
 	struct machine m;
 	pthread_t thread;
 
-	module_attach(claim);
+	module_attach("claim=0x500");
 	for (i = 0; i < CLOSE_CYCLES; i++) {
 		m.vm = vm_create(1);
 		device = open_device();
-		set(device, m.vm->fd, first, last, action);
+		set(device, m.vm->fd, 0, LAST_CODE, TO_USERSPACE);
 		machine_start(&m, guest_runs);
 		WRITE_ONCE(running.stop, false);
 		before = module_counted(counter);
@@ -619,36 +641,34 @@ static void test_close(const char *claim, uint32_t first, uint32_t last, uint32_
 		pthread_join(thread, NULL);
 		machine_destroy(&m);
 	}
-	ksft_test_result(grew == i, "%s: %s grows while the file is open\n", claim, counter);
-	ksft_test_result(stopped == i, "%s: %s stops when the file is closed\n", claim, counter);
-	ksft_test_result(served == i, "%s: notifications are served after that\n", claim);
+	ksft_test_result(grew == i, "%s grows while the file is open\n", counter);
+	ksft_test_result(stopped == i, "%s stops when the file is closed\n", counter);
+	ksft_test_result(served == i, "notifications are served after that\n");
 	module_detach();
 }
 
-/*
- * The CPU has cached the VM when the file is closed, and nothing else runs on the CPU before the
- * next notification.
- */
-static void test_close_cached(void)
+/* The guest may rely on the kernel's answers. */
+static void test_close_to_kernel(const char *claim)
 {
 	struct machine m = { .vm = vm_create(1) };
-	const struct diagnose *notify = &diagnoses[0];
-	uint64_t served;
-	int device;
+	struct tally tally = {};
+	int device, other;
 
-	module_attach("claim=0x501");
+	module_attach(claim);
 	device = open_device();
-	set(device, m.vm->fd, 0x500, 0x500, TO_KERNEL);
+	set(device, m.vm->fd, 0, LAST_CODE, TO_KERNEL);
 	machine_start(&m, guest_unused);
-	issue(&m, notify);
-	issue(&m, notify);
-	served = module_counted("served_cookie");
+	issue_all(&m, claim, TO_KERNEL, &tally);
 	close(device);
-	ksft_test_result(served == 2 && issue(&m, notify) == RESUMES &&
-			 module_counted("served_cookie") == served && eventfd_take(m.queue) == 3,
-			 "after the file was closed, 0x500 goes to KVM although the VM is cached\n");
+	ksft_test_result(!issue_all(&m, claim, TO_KERNEL, &tally) && counted(&tally),
+			 "%s: after the file was closed, codes still go to the kernel\n", claim);
+	other = open_device();
+	ksft_test_result(has_ranges(other, m.vm->fd, "0x0-0xffff:2 ") &&
+			 file_shows_ours(m.vm->fd, "0x0-0xffff to_kernel"),
+			 "%s: GET and the file of the VM show the range\n", claim);
+	close(other);
 	machine_destroy(&m);
-	module_detach();
+	ksft_test_result(unloads(), "%s: the module unloads\n", claim);
 }
 
 static void test_destroyed(void)
@@ -1175,9 +1195,9 @@ int main(void)
 	test_answers("claim=all");
 	test_only_these();
 	test_two_files();
-	test_close("claim=0x500", 0, LAST_CODE, TO_USERSPACE, "forwarded_requested");
-	test_close("claim=0x501", 0x500, 0x500, TO_KERNEL, "served");
-	test_close_cached();
+	test_close();
+	test_close_to_kernel("claim=0x501");
+	test_close_to_kernel("claim=all");
 	test_destroyed();
 	test_unload();
 	test_older_vm();
