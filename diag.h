@@ -45,9 +45,9 @@ void diag_prepare(int (*handler)(struct kvm_vcpu *vcpu));
  * @vcpu: the vCPU that was intercepted
  *
  * This is the target of an ftrace direct call on kvm_s390_handle_diag(). It is entered with
- * the argument and the return address of the original call. If the function code is not claimed
- * for the VM, or the VMM has set it to the kernel, or the guest is in problem state, KVM's handler answers the DIAGNOSE. That
- * handler may sleep.
+ * the argument and the return address of the original call. KVM's handler answers the DIAGNOSE
+ * if the function code is not claimed for the VM, if the VMM has set it to the kernel, or if the
+ * guest is in problem state. That handler may sleep.
  *
  * Called on the thread that runs @vcpu. KVM holds kvm->srcu for reading around
  * every intercept handler.

@@ -647,6 +647,11 @@ static void test_close(void)
 	module_detach();
 }
 
+static bool unloads(void)
+{
+	return !syscall(SYS_delete_module, MODULE_NAME, O_NONBLOCK);
+}
+
 /* The guest may rely on the kernel's answers. */
 static void test_close_to_kernel(const char *claim)
 {
@@ -687,11 +692,6 @@ static void test_destroyed(void)
 	close(device);
 	kvm_vm_free(vm);
 	module_detach();
-}
-
-static bool unloads(void)
-{
-	return !syscall(SYS_delete_module, MODULE_NAME, O_NONBLOCK);
 }
 
 static void test_unload(void)
