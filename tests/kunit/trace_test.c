@@ -8,6 +8,7 @@
 #include <linux/tracepoint.h>
 #include <linux/uio.h>
 
+#include "shortcut.h"
 #include "trace.h"
 #include "vm.h"
 
@@ -322,6 +323,7 @@ static void events_where_the_shortcut_is_open(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_attach(), 0);
 	test_see(vm);
 	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_TRUE(test, shortcut_is_open());
 		expect_kvms(test, &left, true);
 		KUNIT_EXPECT_EQ(test, ours.count, 0);
 		KUNIT_ASSERT_EQ(test, register_trace_kvm_s390_diag(our_probe, NULL), 0);

@@ -174,7 +174,7 @@ for claim in all 0x500 0x501; do
 				"$(grep -c " vm ${vm%-*} vcpu 0 ${want#* }\$" $tracing/trace)"
 		done
 		same "the event's format gives the name of each outcome" 1 \
-			"$(grep -c '{ 0, "served_cookie" }.*{ 8, "left_to_kvm" }' $ours/*/format)"
+			"$(grep -c '{ 0, "served_cookie" }.*{ 9, "left_to_kvm" }' $ours/*/format)"
 		same "events and counters have the same names" \
 			"$(sed 's/ .*//' $folder/total | sort)" \
 			"$(grep -o '{ [0-8], "[a-z_]*" }' $ours/*/format | sed 's/.*"\(.*\)".*/\1/' | sort)"
