@@ -47,8 +47,8 @@ TRACE_DEFINE_ENUM(DIAG_LEFT_TO_KVM);
  * the values that the module used. The fields of registers are 0 if the module did not
  * read the registers: for function codes other than 0x500, for 0x500 that the VMM has set to
  * userspace, and for a DIAGNOSE that KVM's own handler answers. The result is the value that the
- * guest gets in r2, or -EOPNOTSUPP when the DIAGNOSE goes to userspace. For a DIAGNOSE that KVM's own handler answers, the
- * result is 0, because KVM has not answered yet.
+ * guest gets in r2, or -EOPNOTSUPP when the DIAGNOSE goes to userspace. For a DIAGNOSE that KVM's
+ * own handler answers, the result is 0, because KVM has not answered yet.
  */
 TRACE_EVENT_FN(kvm_s390_diag,
 	    TP_PROTO(const struct kvm_vcpu *vcpu, unsigned int code, u64 subcode, u32 schid,
