@@ -206,7 +206,10 @@ class Guest:
             self.qmp("qmp_capabilities")
         except Trouble:
             raise Trouble(f"QEMU does not start: {self.qemu.expect('@@exit')[0]}") from None
-        self.console.expect(ready, limit)
+        try:
+            self.console.expect(ready, limit)
+        except Trouble as trouble:
+            raise Trouble(f"{trouble}; QEMU: {self.qemu.expect('@@exit')[0]}") from None
 
     def answer(self):
         """Returns QEMU's next message that is not an event."""
