@@ -15,6 +15,7 @@ ln -s /usr/lib/modprobe.d /lib/modprobe.d
 mount -t securityfs security /sys/kernel/security
 # udev has only the rules of this project. Debian's udev creates the group of /dev/kvm.
 rm -r /lib/udev/rules.d
+mkdir -p /run
 echo kvm:x:104: >> /etc/group
 /lib/systemd/systemd-udevd --daemon
 exec /usr/bin/python3 host.py
