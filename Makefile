@@ -76,6 +76,7 @@ check: setup	## run all tests except check-builds, check-mutants, soak and the l
 			"$(LANE) check-host KERNEL=testing -o host-parts"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
+	sh tests/selftests/commands.sh --list $(TEST)
 	$(HOST) --cpus 2 --results $(OUT)/results $(LAB_FILES) \
 		tests/selftests/commands.sh $(TEST)
 

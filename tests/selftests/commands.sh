@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 #
 # "make check-host" runs this on the emulated host. The output is TAP, with one plan after the
-# other. With arguments, only the tests with these names run.
-. ./tap.sh
+# other. With arguments, only the tests with these names run. With --list as the first argument,
+# the names are checked, and no test runs.
 
 # The Makefile beside this file reads the first three lists. company.sh and the program
 # "faults" have one test for each of their arguments.
@@ -22,6 +22,10 @@ lists()
 	esac
 }
 
+[ "$1" != --list ] || {
+	list_only=y
+	shift
+}
 all="kernels_own $programs $scripts $company $faults"
 wanted=${*:-$all}
 for test in $wanted; do
@@ -30,6 +34,9 @@ for test in $wanted; do
 		exit 1
 	}
 done
+[ -z "$list_only" ] || exit 0
+
+. ./tap.sh
 
 status=0
 modprobe kvm
