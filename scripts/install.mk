@@ -94,6 +94,8 @@ uninstall-module:
 
 uninstall-tools:
 	$(call remove_files,$(TOOLS))
+	@[ ! -d "$(DESTDIR)$(datadir)/kvm-s390-diag" ] || \
+		rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(datadir)/kvm-s390-diag"
 
 uninstall-dkms:	## remove what "make install-dkms" installed
 	$(if $(DESTDIR),,dkms remove kvm-s390-diag/$(DKMS_VERSION) --all)

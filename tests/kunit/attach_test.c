@@ -146,6 +146,7 @@ u64 test_detach_counted(void)
 {
 	u64 counted;
 
+	device_stop();
 	WARN_ON(detach_first(ARRAY_SIZE(calls)));
 	settle();
 	counted = test_counted_all();
