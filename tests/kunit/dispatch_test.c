@@ -215,6 +215,22 @@ static void kvm_statistics_are_kept(struct kunit *test)
 	}
 }
 
+static void older_vm_that_is_cached(struct kunit *test)
+{
+	struct test_vm *older = test_vm_create(test);
+	int i;
+
+	KUNIT_ASSERT_EQ(test, test_assign(older, SCHID_A, 8, 0, -1), 0);
+	test_set_gprs(older, 3, SCHID_A, 0, 0);
+	KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), 0);
+	test_set_insn(older, 0, 0x501);
+	for (i = 1; i <= 2; i++) {
+		KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), -EREMOTE);
+		KUNIT_EXPECT_EQ(test, left_to_kvm, i);
+	}
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
+}
+
 /* The CPU has cached the other VM each time. */
 static void vms_take_turns(struct kunit *test)
 {
@@ -270,6 +286,7 @@ static struct kunit_case dispatch_cases[] = {
 	KUNIT_CASE(base_register_counts),
 	KUNIT_CASE(shortcut_is_blocked),
 	KUNIT_CASE(kvm_statistics_are_kept),
+	KUNIT_CASE(older_vm_that_is_cached),
 	KUNIT_CASE(vms_take_turns),
 	KUNIT_CASE(destroyed_vm_is_forgotten),
 	KUNIT_CASE(vm_with_a_vcpu_is_older),
