@@ -215,20 +215,29 @@ static void kvm_statistics_are_kept(struct kunit *test)
 	}
 }
 
-static void older_vm_that_is_cached(struct kunit *test)
+/* A notification makes the CPU cache the VM. */
+static void cached_vm_follows_claim(struct kunit *test)
 {
-	struct test_vm *older = test_vm_create(test);
-	int i;
+	static const int rcs[][2] = { { -EREMOTE, -EREMOTE }, { -EOPNOTSUPP, -EREMOTE } };
+	int seen, code;
 
-	KUNIT_ASSERT_EQ(test, test_assign(older, SCHID_A, 8, 0, -1), 0);
-	test_set_gprs(older, 3, SCHID_A, 0, 0);
-	KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), 0);
-	test_set_insn(older, 0, 0x501);
-	for (i = 1; i <= 2; i++) {
-		KUNIT_EXPECT_EQ(test, test_call(older, diag_intercept), -EREMOTE);
-		KUNIT_EXPECT_EQ(test, left_to_kvm, i);
+	test_claim("0x500,0x501");
+	diag_prepare(stub_handler);
+	for (seen = 0; seen <= 1; seen++) {
+		struct test_vm *vm = test_vm_create(test);
+
+		if (seen)
+			test_see(vm);
+		KUNIT_ASSERT_EQ(test, test_assign(vm, SCHID_A, 8, 0, -1), 0);
+		test_set_gprs(vm, 3, SCHID_A, 0, 0);
+		KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), 0);
+		for (code = 0; code <= 1; code++) {
+			test_set_insn(vm, 0, 0x501 + code);
+			KUNIT_EXPECT_EQ(test, test_call(vm, diag_intercept), rcs[seen][code]);
+		}
 	}
-	KUNIT_EXPECT_EQ(test, test_counted_all(), 1);
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_OTHER_CODE), 1);
+	KUNIT_EXPECT_EQ(test, test_counted_all(), 3);
 }
 
 /* The CPU has cached the other VM each time. */
@@ -286,7 +295,7 @@ static struct kunit_case dispatch_cases[] = {
 	KUNIT_CASE(base_register_counts),
 	KUNIT_CASE(shortcut_is_blocked),
 	KUNIT_CASE(kvm_statistics_are_kept),
-	KUNIT_CASE(older_vm_that_is_cached),
+	KUNIT_CASE(cached_vm_follows_claim),
 	KUNIT_CASE(vms_take_turns),
 	KUNIT_CASE(destroyed_vm_is_forgotten),
 	KUNIT_CASE(vm_with_a_vcpu_is_older),
