@@ -333,9 +333,10 @@ static void events_where_the_shortcut_is_open(struct kunit *test)
 		unregister_trace_kvm_s390_diag(our_probe, NULL);
 	}
 	KUNIT_EXPECT_EQ(test, test_counted_all(), 0);
-	test_detach();
 	tracepoint_probe_unregister(tp, kvms_probe, NULL);
 	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_EQ(test, atomic_read(trace_listeners), 0);
+	test_detach();
 	test_claim("all");
 }
 
