@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -192,4 +194,22 @@ uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+void write_to(const char *path, const char *text)
+{
+	int fd = open_path_or_exit(path, O_WRONLY);
+
+	TEST_ASSERT(write(fd, text, strlen(text)) == strlen(text), "%s: %s", path,
+		    strerror(errno));
+	close(fd);
+}
+
+void cgroups_mount(void)
+{
+	mkdir(CGROUPS, 0755);
+	if (access(CGROUPS "/cgroup.controllers", F_OK))
+		TEST_ASSERT(!mount("cgroup2", CGROUPS, "cgroup2", 0, NULL), "cgroup2: %s",
+			    strerror(errno));
+	write_to(CGROUPS "/cgroup.subtree_control", "+memory");
 }

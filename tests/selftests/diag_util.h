@@ -116,6 +116,24 @@ uint64_t run_to_ucall(struct kvm_vcpu *vcpu, struct ucall *uc);
 
 uint64_t now_ns(void);
 
+/* Waits until a condition is true. Returns false if it is not true within 30 seconds. */
+#define WAIT(condition)							\
+({									\
+	uint64_t limit = now_ns() + 30 * NSEC_PER_SEC;			\
+	bool is;							\
+									\
+	while (!(is = (condition)) && now_ns() < limit)			\
+		usleep(1000);						\
+	is;								\
+})
+
+/* Writes a text to a file. A failure ends the test. */
+void write_to(const char *path, const char *text);
+
+/* Mounts the memory cgroups below this folder, unless they are mounted. */
+#define CGROUPS		"/sys/fs/cgroup"
+void cgroups_mount(void);
+
 /* Prints the TAP plan at the end, when the number of tests is known. Returns the status. */
 static inline int ksft_end(void)
 {

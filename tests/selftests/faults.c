@@ -24,7 +24,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -37,7 +36,6 @@
 #define COUNTERS	"/sys/kernel/debug/kvm/kvm-s390-diag"
 #define DIAG_2_4_500	0x83240500
 #define SEGMENT		0x100000UL	/* the smallest memory of a guest */
-#define LIMIT_S		30
 
 static int kvm_fd;
 static uint8_t *memory;		/* of all VMs of a process, which run one at a time */
@@ -48,15 +46,6 @@ struct tiny {
 	pid_t creator;		/* thread that KVM names the VM after */
 	struct kvm_vcpu vcpu;
 };
-
-static void write_to(const char *path, const char *text)
-{
-	int fd = open_path_or_exit(path, O_WRONLY);
-
-	TEST_ASSERT(write(fd, text, strlen(text)) == strlen(text), "%s: %s", path,
-		    strerror(errno));
-	close(fd);
-}
 
 static void *map_shared(size_t size)
 {
@@ -185,17 +174,6 @@ static int64_t notify(struct tiny *t, uint64_t queue, int64_t cookie)
 		    run->exit_reason, run->psw_mask, run->psw_addr);
 	return gprs[2];
 }
-
-/* Waits until a condition is true. Returns false if it is not true within the limit. */
-#define WAIT(condition)							\
-({									\
-	uint64_t limit = now_ns() + LIMIT_S * NSEC_PER_SEC;		\
-	bool is;							\
-									\
-	while (!(is = (condition)) && now_ns() < limit)			\
-		usleep(1000);						\
-	is;								\
-})
 
 /* The number of files that the module shows. */
 static int files(void)
@@ -654,7 +632,6 @@ static void test_offline(void)
 
 /* A memory cgroup that is too small */
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/kvm-s390-diag"
 #define CGROUP_BYTES	"8388608"
 #define SMALL_VMS	64
@@ -669,11 +646,7 @@ static struct shortage {
 
 static void cgroup_create(void)
 {
-	mkdir(CGROUPS, 0755);
-	if (access(CGROUPS "/cgroup.controllers", F_OK))
-		TEST_ASSERT(!mount("cgroup2", CGROUPS, "cgroup2", 0, NULL), "cgroup2: %s",
-			    strerror(errno));
-	write_to(CGROUPS "/cgroup.subtree_control", "+memory");
+	cgroups_mount();
 	TEST_ASSERT(!mkdir(CGROUP, 0755) || errno == EEXIST, CGROUP ": %s", strerror(errno));
 	write_to(CGROUP "/memory.max", CGROUP_BYTES);
 }

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -31,7 +30,6 @@
 #define COUNTERS	"/sys/kernel/debug/kvm/kvm-s390-diag"
 #define SCHID		0x00010005U
 #define LAST_CODE	0xffff
-#define LIMIT_S		30
 
 /* Not an action of the interface: the VMM has set nothing. */
 #define NOT_SET		0
@@ -93,17 +91,6 @@ static void expect(const char *what, long got, long expected)
 {
 	ksft_test_result(got == expected, "%s: %ld\n", what, got);
 }
-
-/* Waits until a condition is true. Returns false if it is not true within the limit. */
-#define WAIT(condition)							\
-({									\
-	uint64_t limit = now_ns() + LIMIT_S * NSEC_PER_SEC;		\
-	bool is;							\
-									\
-	while (!(is = (condition)) && now_ns() < limit)			\
-		usleep(1000);						\
-	is;								\
-})
 
 /* Does the debugfs file of a VM that this thread has created show this line? */
 static bool file_shows(int vm_fd, const char *expected)
@@ -1095,7 +1082,6 @@ static void test_hostile(void)
 
 /* The memory of a VM */
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/kvm-s390-diag-vms"
 #define CHARGED_VMS	200
 #define CHARGED_RANGES	64
@@ -1103,15 +1089,6 @@ static void test_hostile(void)
 #define RANGE_BYTES	24
 
 static int charged_ranges;
-
-static void write_to(const char *path, const char *text)
-{
-	int fd = open_path_or_exit(path, O_WRONLY);
-
-	TEST_ASSERT(write(fd, text, strlen(text)) == strlen(text), "%s: %s", path,
-		    strerror(errno));
-	close(fd);
-}
 
 /* Returns the cgroup's bytes of kernel memory that the module can use. */
 static uint64_t charged(void)
@@ -1171,11 +1148,7 @@ static void test_memory(void)
 	uint64_t alone, with_module, with_ranges;
 	const uint64_t counters_bytes = get_nprocs() * ARRAY_SIZE(counters) * sizeof(uint64_t);
 
-	mkdir(CGROUPS, 0755);
-	if (access(CGROUPS "/cgroup.controllers", F_OK))
-		TEST_ASSERT(!mount("cgroup2", CGROUPS, "cgroup2", 0, NULL), "cgroup2: %s",
-			    strerror(errno));
-	write_to(CGROUPS "/cgroup.subtree_control", "+memory");
+	cgroups_mount();
 	alone = charge_of_vms(0);
 	module_attach("claim=0x500");
 	with_module = charge_of_vms(0);
