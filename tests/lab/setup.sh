@@ -195,31 +195,55 @@ host()
 	dir=$DIAG_CACHE/host-$1
 	if ! keeps "$dir/release"; then
 		s390x_lists "$(column 2 "$1")"
-		image=$(depends_of linux-image-s390x linux-image-)
-		version=$(version_of linux-image-s390x)
-		if [ -z "$image" ]; then
+		newest=$(depends_of linux-image-s390x linux-image-)
+		if [ -z "$newest" ]; then
 			not_fetched "$dir/release" "a kernel of $suite for s390x"
-		elif [ "$(cat "$dir/version" 2> /dev/null)" != "$version" ]; then
-			fetch_kernel "$1"
+		elif [ "$(cat "$dir/version" 2> /dev/null)" != "$(version_of "$newest")" ]; then
+			fetch_newest
 		fi
 	fi
 	say "host-$1 has the kernel $(cat "$dir/release")$(sed 's/.*/, package version &/' \
 		"$dir/version" 2> /dev/null); '$0 --renew host-$1' looks for a newer one"
 }
 
+# Prints the release's kernels, the newest first. After an update of Debian, a release also has
+# the kernel from before that update.
+kernels()
+{
+	s390x_apt apt-cache search --names-only '^linux-image-[0-9].*-s390x$' | cut -d ' ' -f 1 |
+		sort -rV
+}
+
+# Fetches the newest kernel. If the archive does not have its files yet, keeps the kernel that
+# the cache has, or fetches an older one.
+fetch_newest()
+{
+	older=
+	[ -e "$dir/release" ] || older=$(kernels | grep -vxF "$newest" || true)
+	for image in $newest $older; do
+		release=${image#linux-image-}
+		say "fetching the host's kernel $release, its headers and busybox"
+		if fetch_kernel; then
+			use_kernel
+			return
+		fi
+	done
+	not_fetched "$dir/release" "the kernel ${newest#linux-image-}"
+}
+
 fetch_kernel()
 {
-	release=${image#linux-image-}
+	version=$(version_of "$image")
 	kbuild=$(depends_of "linux-headers-$release" linux-kbuild-)
 	# Newer releases divide the kernel into three packages.
 	binary=$(depends_of "$image" linux-binary-)
 	[ -z "$binary" ] || image="$binary linux-modules-$release linux-base-$release"
-	say "fetching the host's kernel $release, its headers and busybox"
-	if ! fetch "$dir.new" $image "linux-headers-$release" \
-			"linux-headers-${release%-s390x}-common" "${kbuild%:*}:amd64" busybox-static; then
-		not_fetched "$dir/release" "the kernel $release"
-		return
-	fi
+	fetch "$dir.new" $image "linux-headers-$release" "linux-headers-${release%-s390x}-common" \
+		"${kbuild%:*}:amd64" busybox-static
+}
+
+use_kernel()
+{
 	root=$dir.new/root
 	# Newer releases install below /usr. Links keep the old paths working.
 	for folder in bin lib; do
