@@ -23,14 +23,17 @@ compiler()
 	echo "${path##*/}"
 }
 
-# kernel_key VERSION CONFIG: prints a key. The key changes with the source, the compiler and
+# kernel_key VERSION CONFIG...: prints a key. The key changes with the source, the compiler and
 # the options.
 kernel_key()
 {
-	[ -e "$DIAG_CACHE/linux-source-$1/version" ] || {
-		echo "$0: there is no kernel source $1 in $DIAG_CACHE; run tests/lab/setup.sh" >&2
+	key_version=$1
+	shift
+	[ -e "$DIAG_CACHE/linux-source-$key_version/version" ] || {
+		echo "$0: there is no kernel source $key_version in $DIAG_CACHE; run tests/lab/setup.sh" >&2
 		return 1
 	}
-	(grep -v '^#' "$2"; cat "$DIAG_CACHE/linux-source-$1/version"
-		with_compiler "$1" "$(compiler "$1")" --version) | sha256sum | cut -c1-12
+	(grep -hv '^#' "$@"; cat "$DIAG_CACHE/linux-source-$key_version/version"
+		with_compiler "$key_version" "$(compiler "$key_version")" --version) |
+		sha256sum | cut -c1-12
 }
