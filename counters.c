@@ -5,8 +5,10 @@
  *
  * The ftrace callback at the destruction of a VM, and the first intercept of an older VM, must
  * not sleep, so work items create and remove the files. The work items run in the order in
- * which they were queued, one at a time.
+ * which they were queued, one at a time. The first one waits until the module is loaded, because
+ * a load that fails frees the module even while somebody has a file open.
  */
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
@@ -25,6 +27,8 @@
 struct diag_counters __percpu *diag_unattributed;
 
 static struct workqueue_struct *queue;
+static DECLARE_COMPLETION(loaded);
+/* NULL until the module is loaded, and if KVM has no directory in debugfs. */
 static struct dentry *dir;
 
 /*
@@ -102,6 +106,12 @@ static int tally_file_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(tally_file);
+
+static void wait_work(struct work_struct *work)
+{
+	wait_for_completion(&loaded);
+}
+static DECLARE_WORK(wait, wait_work);
 
 static void create_file(struct diag_tally *tally)
 {
@@ -213,18 +223,23 @@ int counters_start(void)
 		return -ENOMEM;
 	}
 	retired = (struct diag_counters){};
-	create_dir();
+	reinit_completion(&loaded);
+	queue_work(queue, &wait);
 	return 0;
 }
 
 void counters_show(void)
 {
+	create_dir();
 	if (dir)
 		debugfs_create_file("total", 0444, dir, NULL, &total_fops);
+	complete(&loaded);
 }
 
 void counters_stop(void)
 {
+	/* If the load has failed, the work items still wait. They create no file. */
+	complete(&loaded);
 	destroy_workqueue(queue);
 	debugfs_remove(dir);
 	dir = NULL;

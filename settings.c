@@ -239,6 +239,6 @@ void settings_show(struct settings *settings, struct seq_file *m)
 	list_for_each_entry(range, &settings->ranges, of_vm)
 		seq_printf(m, "set 0x%x-0x%x %s %d\n", range->first, range->last,
 			   range->action == KVM_S390_DIAG_TO_KERNEL ? "to_kernel" : "to_userspace",
-			   range->pid);
+			   list_empty(&range->of_file) ? 0 : range->pid);
 	mutex_unlock(&settings_lock);
 }

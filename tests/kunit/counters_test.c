@@ -173,6 +173,15 @@ static void each_range_has_its_line(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, lines ?: "", expected);
 	settings_close(file);
 	KUNIT_EXPECT_NULL(test, strstr(file_text(test, "100-7"), "set "));
+
+	/* A range that stays set is not that of a process any more. */
+	file = settings_open();
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, settings_set(settings, file, &ranges[1]), 0);
+	settings_vm_has_vcpu(settings);
+	settings_close(file);
+	lines = strstr(file_text(test, "100-7"), "set ");
+	KUNIT_EXPECT_STREQ(test, lines ?: "", "set 0x500-0x500 to_kernel 0\n");
 }
 
 static void each_vm_has_its_own(struct kunit *test)
@@ -481,6 +490,34 @@ static void no_folder_of_kvm_no_files(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_start(), 0);
 }
 
+/* A load that fails frees the module, even while somebody has one of its files open. */
+static void no_file_before_the_module_is_loaded(struct kunit *test)
+{
+	struct test_vm *vm = test_vm_create(test);
+
+	test_stop();
+	give_name(test, vm, "100-7");
+	KUNIT_ASSERT_EQ(test, counters_start(), 0);
+	KUNIT_ASSERT_EQ(test, test_start_vms(), 0);
+	test_see(vm);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
+	msleep(100);
+	KUNIT_EXPECT_FALSE(test, file_exists("."));
+	KUNIT_EXPECT_EQ(test, test_counted(DIAG_SERVED_COOKIE), 1);
+	/* The load fails. */
+	test_stop();
+	KUNIT_EXPECT_FALSE(test, file_exists("."));
+
+	KUNIT_ASSERT_EQ(test, counters_start(), 0);
+	KUNIT_ASSERT_EQ(test, test_start_vms(), 0);
+	test_see(vm);
+	test_count(vm->kvm, DIAG_SERVED_COOKIE);
+	/* The load succeeds. */
+	counters_show();
+	KUNIT_EXPECT_TRUE(test, file_becomes("100-7", true));
+	KUNIT_EXPECT_EQ(test, file_sum(test, "100-7"), 1);
+}
+
 static struct kunit_case counters_cases[] = {
 	KUNIT_CASE(each_outcome_has_its_line),
 	KUNIT_CASE(each_range_has_its_line),
@@ -498,6 +535,7 @@ static struct kunit_case counters_cases[] = {
 	KUNIT_CASE(unseen_without_memory),
 	KUNIT_CASE(files_go_with_the_module),
 	KUNIT_CASE(no_folder_of_kvm_no_files),
+	KUNIT_CASE(no_file_before_the_module_is_loaded),
 	{}
 };
 
