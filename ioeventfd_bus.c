@@ -5,6 +5,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/compiler.h>
+#include <linux/minmax.h>
 
 #include "ioeventfd_bus.h"
 
@@ -37,8 +38,8 @@ static u64 slot_addr(const void *slot)
  * are in bytes: a slot is 24 bytes long, and a multiplication by 24 in each step would cost
  * more than the rest of the step.
  */
-static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsigned long count,
-					     u32 schid)
+static __always_inline const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus,
+							      unsigned long count, u32 schid)
 {
 	const unsigned long size = sizeof(struct kvm_io_range);
 	const void *slot = bus->range;
@@ -53,15 +54,47 @@ static const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus, unsig
 }
 
 /*
- * Most VMMs register virtqueues in order. The slot of virtqueue n is then n slots after
- * the first slot of its subchannel. This function tries that slot first, and then every
- * slot of the subchannel.
+ * Tries the slots of a subchannel in order: all of them, or the first NOTIFY_SCAN_MAX. @slot is
+ * the first one.
  */
-notrace long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
-				  const u64 *queue)
+static __always_inline long scan(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus,
+				 const struct kvm_io_range *slot, const u64 *queue, bool all)
+{
+	const struct kvm_io_range *end = &bus->range[bus->dev_count];
+	const struct kvm_io_range *stop = all ? end : min(end, slot + NOTIFY_SCAN_MAX);
+	const u32 schid = slot->addr;
+
+	do {
+		if (ioeventfd_slot_write(vcpu, slot, schid, queue))
+			return slot - bus->range;
+	} while (++slot < stop && slot->addr == schid);
+
+	return slot < end && slot->addr == schid ? -EAGAIN : -EOPNOTSUPP;
+}
+
+/* Out of line, so that the search needs a smaller stack frame until the guess has failed. */
+static noinline notrace long scan_some(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus,
+				       const struct kvm_io_range *slot, const u64 *queue)
+{
+	return scan(vcpu, bus, slot, queue, false);
+}
+
+static noinline long scan_all(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus,
+			      const struct kvm_io_range *slot, const u64 *queue)
+{
+	return scan(vcpu, bus, slot, queue, true);
+}
+
+/*
+ * Most VMMs register virtqueues in order. The slot of virtqueue n is then n slots after
+ * the first slot of its subchannel. This function tries that slot first, and then the
+ * slots of the subchannel in order.
+ */
+static __always_inline long search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
+				   const u64 *queue, bool all)
 {
 	unsigned long count = bus->dev_count, guess;
-	const struct kvm_io_range *slot, *end;
+	const struct kvm_io_range *slot;
 
 	if (!count)
 		return -EOPNOTSUPP;
@@ -76,13 +109,17 @@ notrace long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus
 		if (ioeventfd_slot_notify(vcpu, &bus->range[guess], schid, queue))
 			return guess;
 	}
+	return all ? scan_all(vcpu, bus, slot, queue) : scan_some(vcpu, bus, slot, queue);
+}
 
-	/* READ_ONCE() keeps the end from being computed before the guess is tried. */
-	end = &bus->range[READ_ONCE(bus->dev_count)];
-	do {
-		if (ioeventfd_slot_write(vcpu, slot, schid, queue))
-			return slot - bus->range;
-	} while (++slot < end && slot->addr == schid);
+notrace long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
+				  const u64 *queue)
+{
+	return search(vcpu, bus, schid, queue, false);
+}
 
-	return -EOPNOTSUPP;
+long ioeventfd_bus_search_all(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
+			      const u64 *queue)
+{
+	return search(vcpu, bus, schid, queue, true);
 }

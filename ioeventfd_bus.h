@@ -18,6 +18,12 @@
 /* On the bus, a notification is a write of 8 bytes: the virtqueue number. */
 #define NOTIFY_LEN	8
 
+/*
+ * With preemption disabled, at most this many slots of a subchannel are tried in order. KVM does
+ * not limit the number of ioeventfds that a VMM registers for one subchannel.
+ */
+#define NOTIFY_SCAN_MAX	1024
+
 /**
  * ioeventfd_slot_write - offer a notification to a slot of the same subchannel
  * @vcpu: the vCPU that notifies
@@ -70,11 +76,26 @@ static inline bool ioeventfd_slot_notify(struct kvm_vcpu *vcpu, const struct kvm
  *
  * Called with kvm->srcu held for reading.
  *
- * Return: the index of the slot whose ioeventfd was signalled, or -EOPNOTSUPP when no
- * ioeventfd accepts the notification.
+ * Return: the index of the slot whose ioeventfd was signalled, -EOPNOTSUPP when no
+ * ioeventfd accepts the notification, or -EAGAIN when NOTIFY_SCAN_MAX slots of the subchannel
+ * were tried and it has more.
  */
 long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
 			  const u64 *queue);
+
+/**
+ * ioeventfd_bus_search_all - search without a limit for the number of slots
+ * @vcpu: the vCPU that notifies
+ * @bus: the notify bus of its VM
+ * @schid: subchannel-identification word, the address on the bus
+ * @queue: virtqueue number, in memory that nobody else can write
+ *
+ * Called with kvm->srcu held for reading and preemption enabled.
+ *
+ * Return: as ioeventfd_bus_search(), but never -EAGAIN.
+ */
+long ioeventfd_bus_search_all(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u32 schid,
+			      const u64 *queue);
 
 /**
  * ioeventfd_bus_notify - signal an ioeventfd on the notify bus
@@ -83,6 +104,7 @@ long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u
  * @queue: virtqueue number, all 64 bits as the guest passed them
  * @cookie: the index of the virtqueue's slot on KVM's notify bus. It is a hint from the
  *	guest; any value is allowed
+ * @all: search all slots of the subchannel. Only with preemption enabled
  * @searched: the bus was searched, because the cookie was not right
  *
  * Called with kvm->srcu held for reading. Inline, because nearly every notification
@@ -90,10 +112,11 @@ long ioeventfd_bus_search(struct kvm_vcpu *vcpu, const struct kvm_io_bus *bus, u
  *
  * Return: the index of the slot whose ioeventfd was signalled (0 or more; @cookie if the bus
  * was not searched), -EOPNOTSUPP when no ioeventfd accepts the notification, -ENOMEM when
- * the VM has lost its bus.
+ * the VM has lost its bus. Without @all, -EAGAIN when NOTIFY_SCAN_MAX slots of the subchannel
+ * were tried and it has more.
  */
 static __always_inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schid, u64 queue,
-						 s64 cookie, bool *searched)
+						 s64 cookie, bool all, bool *searched)
 {
 	const struct kvm_io_bus *bus;
 	unsigned long count, i;
@@ -111,7 +134,8 @@ static __always_inline long ioeventfd_bus_notify(struct kvm_vcpu *vcpu, u32 schi
 			return cookie;
 	}
 	*searched = true;
-	return ioeventfd_bus_search(vcpu, bus, schid, &queue);
+	return all ? ioeventfd_bus_search_all(vcpu, bus, schid, &queue) :
+		     ioeventfd_bus_search(vcpu, bus, schid, &queue);
 }
 
 #endif /* KVM_S390_DIAG_IOEVENTFD_BUS_H */

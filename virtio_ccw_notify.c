@@ -38,10 +38,11 @@ static __always_inline struct notification read_notification(const struct kvm_vc
 
 /*
  * Returns the outcome. Sets @r2 to the value for register 2, or to -EOPNOTSUPP if userspace
- * has to complete the DIAGNOSE.
+ * has to complete the DIAGNOSE. Unless @all is set, @r2 is -EAGAIN if the subchannel has too
+ * many slots to try them with preemption disabled.
  */
 static __always_inline enum diag_outcome serve(struct kvm_vcpu *vcpu,
-					       const struct notification *n, s64 *r2)
+					       const struct notification *n, bool all, s64 *r2)
 {
 	bool searched;
 
@@ -51,7 +52,7 @@ static __always_inline enum diag_outcome serve(struct kvm_vcpu *vcpu,
 	if (!vcpu->kvm->arch.css_support)
 		return DIAG_NO_CSS;
 
-	*r2 = ioeventfd_bus_notify(vcpu, n->schid, n->queue, n->cookie, &searched);
+	*r2 = ioeventfd_bus_notify(vcpu, n->schid, n->queue, n->cookie, all, &searched);
 	if (searched)
 		return *r2 < 0 ? DIAG_NO_DEVICE : DIAG_SERVED_SEARCH;
 	return unlikely(*r2 == -ENOMEM) ? DIAG_BUS_GONE : DIAG_SERVED_COOKIE;
@@ -60,7 +61,7 @@ static __always_inline enum diag_outcome serve(struct kvm_vcpu *vcpu,
 static __always_inline int answer(struct kvm_run *run, s64 r2, enum diag_outcome outcome)
 {
 	if (outcome > DIAG_BUS_GONE)
-		return -EOPNOTSUPP;
+		return r2;
 	WRITE_ONCE(run->s.regs.gprs[2], r2);
 	return 0;
 }
@@ -72,7 +73,11 @@ notrace int virtio_ccw_notify(struct kvm_vcpu *vcpu, struct diag_counters *count
 	enum diag_outcome outcome;
 	s64 r2;
 
-	outcome = serve(vcpu, &n, &r2);
+	outcome = serve(vcpu, &n, false, &r2);
+	if (unlikely(outcome == DIAG_NO_DEVICE && r2 == -EAGAIN)) {
+		preempt_enable();
+		return virtio_ccw_notify_slowpath(vcpu);
+	}
 	vms_count(counters, outcome);
 	preempt_enable();
 	return answer(run, r2, outcome);
@@ -84,7 +89,7 @@ int virtio_ccw_notify_slowpath(struct kvm_vcpu *vcpu)
 	enum diag_outcome outcome;
 	s64 r2;
 
-	outcome = serve(vcpu, &n, &r2);
+	outcome = serve(vcpu, &n, true, &r2);
 	vms_count_slowpath(vcpu->kvm, outcome);
 	trace_kvm_s390_diag(vcpu, DIAG_KVM_VIRTIO, n.subcode, n.schid, n.queue, n.cookie, r2,
 			    outcome);

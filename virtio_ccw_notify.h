@@ -43,7 +43,8 @@ static inline u64 diag_gpr(const struct kvm_vcpu *vcpu, unsigned int nr)
  * Counts the outcome. Called on the thread that runs @vcpu, with kvm->srcu held
  * for reading and preemption disabled. Enables preemption. The caller disables preemption to
  * read the per-CPU cache. Preemption stays disabled until the outcome is counted, because a
- * second section would cost instructions.
+ * second section would cost instructions. If the search would take long, the slow path begins
+ * anew, with preemption enabled.
  *
  * Return: 0 when the DIAGNOSE is complete, -EOPNOTSUPP when userspace has to
  * complete it.

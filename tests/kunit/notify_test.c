@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <kvm/iodev.h>
 
+#include "ioeventfd_bus.h"
 #include "vm.h"
 
 /* Returns the outcome counted since the last call, or DIAG_OUTCOMES if it was not exactly one. */
@@ -432,6 +433,74 @@ static void thousand_queues(struct kunit *test)
 	expect_forwarded(test, vm, SCHID_A, 1000, -1);
 }
 
+/* One of many devices of a subchannel. It accepts every write if it is the chosen one. */
+struct one_of_many {
+	struct kvm_io_device dev;
+	const struct one_of_many **chosen;
+	bool offered, preemptible;
+};
+
+static int one_of_many_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr,
+			     int len, const void *val)
+{
+	struct one_of_many *one = container_of(this, struct one_of_many, dev);
+
+	one->offered = true;
+	one->preemptible = preemptible();
+	return one == *one->chosen ? 0 : -EOPNOTSUPP;
+}
+
+static void keep(struct kvm_io_device *this)
+{
+}
+
+static const struct kvm_io_device_ops one_of_many_ops = {
+	.write = one_of_many_write,
+	.destructor = keep,
+};
+
+/*
+ * KVM does not limit the number of slots of a subchannel. With preemption disabled, only some of
+ * them are tried.
+ */
+static void long_search_can_be_preempted(struct kunit *test)
+{
+	const unsigned int count = NOTIFY_SCAN_MAX + 2;
+	const unsigned int chosen[] = { 1, NOTIFY_SCAN_MAX - 1, NOTIFY_SCAN_MAX, count - 1 };
+	struct test_vm *vm = test_vm_create(test);
+	const struct one_of_many *chosen_one = NULL;
+	struct one_of_many *many = kunit_kcalloc(test, count, sizeof(*many), GFP_KERNEL);
+	struct kvm_io_bus *bus = kzalloc(struct_size(bus, range, count), GFP_KERNEL);
+	unsigned int i, j;
+
+	KUNIT_ASSERT_NOT_NULL(test, many);
+	KUNIT_ASSERT_NOT_NULL(test, bus);
+	bus->dev_count = count;
+	for (i = 0; i < count; i++) {
+		many[i].chosen = &chosen_one;
+		kvm_iodevice_init(&many[i].dev, &one_of_many_ops);
+		bus->range[i] = (struct kvm_io_range){ .addr = SCHID_A, .dev = &many[i].dev };
+	}
+	kfree(test_bus(vm));
+	rcu_assign_pointer(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], bus);
+
+	for (i = 0; i < ARRAY_SIZE(chosen); i++) {
+		chosen_one = &many[chosen[i]];
+		KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A, 0, -1), DIAG_SERVED_SEARCH);
+		KUNIT_EXPECT_EQ(test, r2(vm), chosen[i]);
+	}
+	chosen_one = NULL;
+	for (j = 0; j < count; j++)
+		many[j].offered = false;
+	KUNIT_EXPECT_EQ(test, notify(vm, SCHID_A, 0, -1), DIAG_NO_DEVICE);
+	for (j = 0; j < count; j++) {
+		KUNIT_EXPECT_TRUE(test, many[j].offered);
+		KUNIT_EXPECT_EQ(test, many[j].preemptible, IS_ENABLED(CONFIG_PREEMPT_COUNT));
+	}
+	rcu_assign_pointer(vm->kvm->buses[KVM_VIRTIO_CCW_NOTIFY_BUS], NULL);
+	kfree(bus);
+}
+
 static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(valid_cookie),
 	KUNIT_CASE_PARAM(bad_cookie_is_ignored, bad_cookie_gen_params),
@@ -454,6 +523,7 @@ static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(no_css_support),
 	KUNIT_CASE(subcode_has_64_bits),
 	KUNIT_CASE(thousand_queues),
+	KUNIT_CASE(long_search_can_be_preempted),
 	{}
 };
 

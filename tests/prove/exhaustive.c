@@ -210,7 +210,7 @@ static void notify(long one, bool in_order)
 
 	notifications++;
 	signals = 0;
-	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, &searched);
+	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, false, &searched);
 	prove(searched || rc == cookie, "without a search, the cookie is returned");
 	if (rc == one && one >= 0) {
 		prove(signals == 1 && signalled == one, "the one that accepts is signalled once");
@@ -374,7 +374,7 @@ static void no_bus(void)
 	vm.buses[KVM_VIRTIO_CCW_NOTIFY_BUS] = NULL;
 	signals = 0;
 	for (cookie = -1; cookie <= 1; cookie++)
-		prove(ioeventfd_bus_notify(&vcpu, 1, 0, cookie, &searched) == -ENOMEM &&
+		prove(ioeventfd_bus_notify(&vcpu, 1, 0, cookie, false, &searched) == -ENOMEM &&
 		      !searched && !signals,
 		      "without bus, -ENOMEM is returned and nothing is signalled");
 	vm.buses[KVM_VIRTIO_CCW_NOTIFY_BUS] = bus;

@@ -80,13 +80,13 @@ int main(void)
 	schid = nondet_u32();
 	queue = nondet_u64();
 
-	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, &searched);
+	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, false, &searched);
 	prove(rc == -ENOMEM && !searched && !offers,
 	      "without bus, -ENOMEM is returned and nothing is signalled");
 
 	vm.buses[KVM_VIRTIO_CCW_NOTIFY_BUS] = &bus;
 	one = any_bus();
-	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, &searched);
+	rc = ioeventfd_bus_notify(&vcpu, schid, queue, cookie, false, &searched);
 	prove(searched || rc == (long)cookie, "without a search, the cookie is returned");
 	prove(one < 0 || (signals == 1 && signalled == one),
 	      "the one that accepts is signalled once");

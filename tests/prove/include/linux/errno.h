@@ -3,6 +3,7 @@
 #ifndef PROVE_LINUX_ERRNO_H
 #define PROVE_LINUX_ERRNO_H
 
+#define EAGAIN		11
 #define ENOMEM		12
 #define EOPNOTSUPP	95
 
