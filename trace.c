@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/jump_label.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
@@ -48,11 +49,15 @@ static bool enabled;
 
 const atomic_t *trace_listeners;
 
+/* The event can be enabled while the module is being loaded. */
 static void set_listeners(void)
 {
 	static const atomic_t one = ATOMIC_INIT(1);
+	static DEFINE_MUTEX(lock);
 
+	mutex_lock(&lock);
 	WRITE_ONCE(trace_listeners, enabled ? &one : kvm_count);
+	mutex_unlock(&lock);
 }
 
 int trace_enabled(void)

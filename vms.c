@@ -113,7 +113,8 @@ static struct diag_vm *insert(struct diag_vm *vm)
  * Returns the entry of a VM that has no vCPU, or NULL when out of memory. Called with kvm->lock
  * held. The VM cannot be destroyed, because an ioctl holds its file open.
  *
- * May sleep to reclaim memory. The allocation is charged to the memory cgroup of the caller.
+ * May sleep to reclaim memory. The allocation is charged to the memory cgroup of the caller. It
+ * does not try again after that, because unloading waits for it.
  */
 static struct diag_vm *record(const struct kvm *kvm)
 {
@@ -128,7 +129,7 @@ static struct diag_vm *record(const struct kvm *kvm)
 	 */
 	if (vm)
 		return vm;
-	vm = vm_create(kvm, true, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	vm = vm_create(kvm, true, GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
 	return vm ? insert(vm) : NULL;
 }
 
