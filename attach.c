@@ -149,9 +149,11 @@ static int __init diag_init(void)
 	 */
 	rc = vms_start(&hooks);
 	if (rc) {
-		if (rc != -ENOMEM)
+		if (rc == -EBUSY)
 			pr_err("ftrace cannot be used (error %d), most likely because kernel.ftrace_enabled is 0; set it to 1 and load again\n",
 			       rc);
+		else if (rc != -ENOMEM)
+			pr_err("ftrace cannot be used (error %d); nothing attached\n", rc);
 		goto stop_counters;
 	}
 	for (n = 0; n < ARRAY_SIZE(calls); n++) {
@@ -173,6 +175,7 @@ detach:
 		/* ftrace has shut itself off since vms_start(), and may still call the module. */
 		pr_emerg("ftrace does not let go; the module stays in memory until the next boot\n");
 		__module_get(THIS_MODULE);
+		counters_show();
 		return 0;
 	}
 stop_counters:
