@@ -111,6 +111,7 @@ static void wait_work(struct work_struct *work)
 {
 	wait_for_completion(&loaded);
 }
+
 static DECLARE_WORK(wait, wait_work);
 
 static void create_file(struct diag_tally *tally)

@@ -39,7 +39,7 @@ static u64 slot_addr(const void *slot)
  * more than the rest of the step.
  */
 static __always_inline const struct kvm_io_range *first_slot(const struct kvm_io_bus *bus,
-							      unsigned long count, u32 schid)
+							     unsigned long count, u32 schid)
 {
 	const unsigned long size = sizeof(struct kvm_io_range);
 	const void *slot = bus->range;

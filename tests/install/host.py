@@ -221,17 +221,16 @@ def test_cost(guest):
     """Notes how long a notification takes while nobody looks and while --queues runs."""
     def microseconds():
         before, start = counters(), time.monotonic()
-        until(lambda: time.monotonic() > start + 4)
+        time.sleep(4)
         after, took = counters(), time.monotonic() - start
         return took * 1e6 / sum(after[key] - before[key] for key in before if key[0] == "total")
 
-    for _ in range(5):
-        off = microseconds()
-        process, _ = start_queues("-s", "60")
-        on = microseconds()
-        process.terminate()
-        process.communicate()
-        tap.note(f"a notification takes {off:.1f} us, and {on:.1f} us while --queues runs")
+    off = microseconds()
+    process, _ = start_queues("-s", "60")
+    on = microseconds()
+    process.terminate()
+    process.communicate()
+    tap.note(f"a notification takes {off:.1f} us, and {on:.1f} us while --queues runs")
 
 
 # A VMM that sets codes for its VM: KVM_CREATE_VM and KVM_S390_DIAG_SET. It ends with its input.
@@ -352,7 +351,8 @@ def cpu_time(pid):
 def main():
     install("old.tar")
     test_load()
-    guest = subprocess.Popen(["./guest"], stdout=subprocess.PIPE, text=True)
+    # It notifies all the time. The programs that are tested go first.
+    guest = subprocess.Popen(["nice", "-n", "19", "./guest"], stdout=subprocess.PIPE, text=True)
     test_reader(guest)
     test_queues(guest)
     test_cost(guest)

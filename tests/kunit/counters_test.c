@@ -246,7 +246,7 @@ static void address_used_again(struct kunit *test)
 /* Each of many VMs has counters of its own, all at the same time. */
 static void many_vms(struct kunit *test)
 {
-	const unsigned int vms = 5000;
+	const unsigned int vms = TEST_VMS;
 	struct test_vm vm;
 	unsigned int i;
 	void *room;

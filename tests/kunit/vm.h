@@ -34,6 +34,9 @@
 #ifndef TEST_BUSES
 #define TEST_BUSES	500		/* of these; each holds a file descriptor to the end */
 #endif
+#ifndef TEST_VMS
+#define TEST_VMS	5000		/* VMs at the same time */
+#endif
 #ifndef TEST_CYCLES
 #define TEST_CYCLES	200		/* attaching and detaching; RCU takes 0.1 s each */
 #endif

@@ -17,7 +17,7 @@
 
 #define MODULE_FILE	"kvm-s390-diag.ko"
 #define COUNTERS	"/sys/kernel/debug/kvm/kvm-s390-diag/total"
-#define KVM_COUNTERS	"/sys/kernel/debug/kvm/instruction_diagnose_*"
+#define KVM_COUNTERS	"/sys/kernel/debug/kvm/instruction_diagnose_"
 
 void module_attach(const char *param)
 {
@@ -54,14 +54,16 @@ uint64_t module_counted(const char *prefix)
 	return sum;
 }
 
-uint64_t left_to_kvm(void)
+uint64_t kvm_counted(const char *codes)
 {
 	uint64_t value, sum = 0;
+	char pattern[128];
 	glob_t found;
 	size_t i;
 	FILE *f;
 
-	TEST_ASSERT(!glob(KVM_COUNTERS, 0, NULL, &found), "there is no " KVM_COUNTERS);
+	snprintf(pattern, sizeof(pattern), KVM_COUNTERS "%s", codes);
+	TEST_ASSERT(!glob(pattern, 0, NULL, &found), "there is no %s", pattern);
 	for (i = 0; i < found.gl_pathc; i++) {
 		f = fopen(found.gl_pathv[i], "r");
 		TEST_ASSERT(f && fscanf(f, "%" SCNu64, &value) == 1, "%s cannot be read",
@@ -70,7 +72,12 @@ uint64_t left_to_kvm(void)
 		sum += value;
 	}
 	globfree(&found);
-	return sum - (module_counted("") - module_counted("privileged"));
+	return sum;
+}
+
+uint64_t left_to_kvm(void)
+{
+	return kvm_counted("*") - (module_counted("") - module_counted("privileged"));
 }
 
 static int queue_change(struct kvm_vm *vm, uint32_t schid, uint64_t queue, int fd, uint32_t flags)

@@ -71,6 +71,12 @@ bool module_attached(void);
 /* Returns the sum of the counters whose names start with prefix; 0 without the module. */
 uint64_t module_counted(const char *prefix);
 /*
+ * Returns how many DIAGNOSEs KVM has counted, whoever has answered them. The codes are the end of
+ * the names of KVM's counters, as a pattern.
+ */
+uint64_t kvm_counted(const char *codes);
+
+/*
  * Returns how many DIAGNOSEs of the existing VMs were left to KVM, which counts all of them except
  * those in problem state. A VM that is older than the module must not have issued a DIAGNOSE
  * before. If there are such VMs, or VMs were destroyed, only the difference of two calls is right.

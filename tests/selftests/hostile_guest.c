@@ -365,7 +365,7 @@ static uint64_t run_part(const char *param, bool scribbled)
 {
 	bool claim_all = !strcmp(param, "claim=all");
 	const char *with = scribbled ? "registers overwritten" : "results compared";
-	uint64_t intercepts, events = 0, forwarded, served, exits, left;
+	uint64_t intercepts, events = 0, forwarded, served, served_by_kvm, exits, left;
 	pthread_t thread;
 	int i;
 
@@ -402,9 +402,16 @@ static uint64_t run_part(const char *param, bool scribbled)
 	ksft_test_result(!seen.wrong, "%s, %s: %" PRIu64 " intercepts, %" PRIu64
 			 " of them wrong%s%s\n", param, with, intercepts, seen.wrong,
 			 seen.wrong ? ", the first: " : "", seen.first_wrong);
-	ksft_test_result(served == events && !module_counted("bus_gone"),
-			 "%s, %s: %" PRIu64 " served, all counted by eventfds\n", param, with,
-			 served);
+	/*
+	 * The base register of a DIAGNOSE can be overwritten after the module has left its function
+	 * code to KVM. KVM's own handler reads the register again, and serves a 0x500.
+	 */
+	served_by_kvm = kvm_counted("500") - (module_counted("") -
+			module_counted("forwarded_other_code") - module_counted("privileged"));
+	ksft_test_result(served <= events && events - served <= (scribbled ? served_by_kvm : 0) &&
+			 !module_counted("bus_gone"),
+			 "%s, %s: %" PRIu64 " served, %" PRIu64 " by KVM at most, %" PRIu64
+			 " counted by eventfds\n", param, with, served, served_by_kvm, events);
 	/* KVM's own handlers leave some DIAGNOSEs to userspace as well. */
 	exits = seen.exits + seen.ends;
 	left = left_to_kvm();

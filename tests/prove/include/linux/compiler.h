@@ -7,7 +7,9 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __used
 #define notrace
+#define noinline
 #define READ_ONCE(x)	(x)
+#undef __always_inline
 #define __always_inline	inline
 
 #ifdef __CPROVER__
