@@ -130,14 +130,17 @@ static void settle(void)
 {
 	void *(*kernel_write)(void *dst, const void *src, size_t size);
 	u8 insn[MCOUNT_INSN_SIZE];
+	int i;
 
 	if (num_online_cpus() == 1)
 		return;
 	kernel_write = (void *)test_symbol("s390_kernel_write");
 	if (WARN_ON(!kernel_write))
 		return;
-	memcpy(insn, (void *)calls[HANDLE_DIAG].ip, sizeof(insn));
-	kernel_write((void *)calls[HANDLE_DIAG].ip, insn, sizeof(insn));
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		memcpy(insn, (void *)calls[i].ip, sizeof(insn));
+		kernel_write((void *)calls[i].ip, insn, sizeof(insn));
+	}
 	synchronize_rcu_tasks();
 }
 

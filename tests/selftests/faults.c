@@ -47,6 +47,12 @@ struct tiny {
 	struct kvm_vcpu vcpu;
 };
 
+/* Ends a test that does not call this again within five minutes. */
+static void goes_on(void)
+{
+	alarm(300);
+}
+
 static void *map_shared(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -339,6 +345,7 @@ static void test_churn(void)
 	for (i = 0; i < CHURNERS; i++)
 		pids[i] = start(run_churner, &churn->of[i]);
 	for (cycle = 0; went_on && cycle < CHURN_CYCLES; cycle++) {
+		goes_on();
 		went_on = churn_on(2);
 		module_attach(cycle % 2 ? "claim=0x500" : "");
 		if (cycle % 3 == 0) {
@@ -352,7 +359,8 @@ static void test_churn(void)
 		module_detach();
 	}
 	module_attach("");
-	went_on = went_on && churn_on(CHURN_LAST);
+	for (i = 0; went_on && i < CHURN_LAST; i++)
+		went_on = churn_on(1);
 	WRITE_ONCE(churn->stop, true);
 	for (i = 0; i < CHURNERS; i++) {
 		went_on = ended_well(pids[i]) && went_on;
@@ -472,6 +480,7 @@ static void test_thousand(void)
 	module_attach("");
 	kb = mem_available_kb();
 	in_halves(create_half);
+	goes_on();
 	kb -= mem_available_kb();
 	created_ms = (now_ns() - begin) / 1000000;
 	TEST_ASSERT(!create_failed, "a VM could not be created");
@@ -485,6 +494,7 @@ static void test_thousand(void)
 
 	/* Each notification comes from another VM than the one that the CPU has cached. */
 	for (round = 0; round < 7; round++) {
+		goes_on();
 		for (i = 0; i < VMS; i++) {
 			counts = counts_of(i);
 			if (round < counts.cookie)
@@ -505,6 +515,7 @@ static void test_thousand(void)
 	ksft_test_result(answered == sum, "each of %" PRIu64 " notifications is answered\n", sum);
 	ksft_test_result(right == VMS, "each file has the counts of its own VM: %d\n", right);
 	ksft_print_msg("read after %" PRIu64 " ms\n", (now_ns() - begin) / 1000000);
+	goes_on();
 	in_halves(destroy_half);
 	ksft_print_msg("destroyed after %" PRIu64 " ms\n", (now_ns() - begin) / 1000000);
 	ksft_test_result(WAIT(files() == 1), "no file stays when all VMs are gone\n");
@@ -603,6 +614,7 @@ static void test_offline(void)
 	memory_create();
 	module_attach("");
 	for (i = 0; i < OFFLINE_CYCLES; i++) {
+		goes_on();
 		run_on_cpu(0);
 		create(&first);
 		create(&second);
@@ -610,7 +622,7 @@ static void test_offline(void)
 		right += notify(&second, 0, 0) == 0;
 		/* Moves this process to CPU 0. */
 		write_to(online, "0");
-		right += file_is_right(&second, &second_counts);
+		right += WAIT(file_is_right(&second, &second_counts));
 		tiny_destroy(&first);
 		tiny_destroy(&second);
 		right += WAIT(files() == 1);
@@ -847,8 +859,7 @@ int main(int argc, char *argv[])
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	/* Ends a test that hangs. */
-	alarm(300);
+	goes_on();
 	kvm_fd = open_path_or_exit(KVM_DEV_PATH, O_RDWR | O_CLOEXEC);
 	if (!strcmp(name, "churn"))
 		test_churn();

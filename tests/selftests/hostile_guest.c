@@ -47,6 +47,9 @@ static struct kvm_vm *vm;
 static struct kvm_vcpu *vcpu;
 static int fds[SUBCHANNELS * QUEUES];
 
+/* The registers are overwritten at the same time. */
+static bool overwritten;
+
 static uint64_t rng_state;
 
 /* xorshift64* */
@@ -150,9 +153,9 @@ static void random_block(struct block *b, int i)
 	b->diag = random_diag(r, random_code());
 	/*
 	 * KVM's handler of 0x10 could discard the guest's page tables, but it refuses an odd
-	 * address in R1.
+	 * address in R1. An overwritten base register can turn any code into 0x10.
 	 */
-	if (function_of(b, r) == 0x10)
+	if (function_of(b, r) == 0x10 || overwritten)
 		r[b->diag >> 20 & 0xf] |= 1;
 	relative(b->stgrl_r2, 0xc42b, &code[i].stgrl_r2, &results[i]);
 	b->nopr = 0x0700;
@@ -370,6 +373,7 @@ static uint64_t run_part(const char *param, bool scribbled)
 	int i;
 
 	memset(&seen, 0, sizeof(seen));
+	overwritten = scribbled;
 	module_attach(param);
 	/* Each part has its own VM, because an existing one would be older than the module. */
 	vm = __vm_create_with_one_vcpu(&vcpu, 512, code);

@@ -658,7 +658,7 @@ static void test_close_to_kernel(const char *claim)
 			 "%s: after the file was closed, codes still go to the kernel\n", claim);
 	other = open_device();
 	ksft_test_result(has_ranges(other, m.vm->fd, "0x0-0xffff:2 ") &&
-			 file_shows(m.vm->fd, "set 0x0-0xffff to_kernel 0"),
+			 WAIT(file_shows(m.vm->fd, "set 0x0-0xffff to_kernel 0")),
 			 "%s: GET and the file of the VM show the range\n", claim);
 	close(other);
 	machine_destroy(&m);
@@ -1105,6 +1105,22 @@ static uint64_t charged(void)
 	return sum;
 }
 
+/*
+ * Returns the same when it does not change any more. Newer kernels bring memory.stat up to date
+ * every two seconds.
+ */
+static uint64_t charged_at_last(void)
+{
+	uint64_t before, now = charged();
+
+	do {
+		before = now;
+		sleep(3);
+		now = charged();
+	} while (now != before);
+	return now;
+}
+
 static void run_in_cgroup(int sock)
 {
 	int i, n, vm_fd, kvm = open_kvm_dev_path_or_exit(), device = -1;
@@ -1134,7 +1150,7 @@ static uint64_t charge_of_vms(int ranges)
 	empty = charged();
 	pid = start(run_in_cgroup, &sock);
 	wait_for_byte(sock);
-	full = charged();
+	full = charged_at_last();
 	tell(sock, 0);
 	waitpid(pid, NULL, 0);
 	close(sock);
