@@ -100,7 +100,7 @@ GUESTS = $(HOST) --cpus 2 --memory 3072 \
 
 check-guests: guest-parts	## test the module with Linux guests and virtio devices (TEST=)
 	tests/guests/run --list $(TEST)
-	$(GUESTS) --time-limit 2400 --results $(OUT)/guests/results \
+	$(GUESTS) --time-limit 7200 --results $(OUT)/guests/results \
 		--driver "tests/guests/run --lab $(OUT)/guests/lab $(TEST)" tests/guests/agent.sh
 
 guest: guest-parts	## open a shell in a guest, with the module attached on its host

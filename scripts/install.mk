@@ -120,6 +120,11 @@ in_use = { echo "make: the loaded module is in use and stays loaded;" \
 upgrade: install	## install, and replace the loaded module while guests run
 	@[ -z "$(DESTDIR)" ] || \
 		{ echo "make: upgrade replaces the loaded module; it takes no DESTDIR" >&2; exit 1; }
+	@# Programs that read the counters have the module in use for a moment.
+	for try in 1 2 3 4 5 6 7 8 9; do \
+		[ -d /sys/module/kvm_s390_diag ] || break; \
+		rmmod kvm_s390_diag 2> /dev/null || sleep 1; \
+	done
 	[ ! -d /sys/module/kvm_s390_diag ] || rmmod kvm_s390_diag || { $(in_use); exit 1; }
 	modprobe kvm-s390-diag
 	@echo "loaded: kvm-s390-diag $$(cat /sys/module/kvm_s390_diag/version)"

@@ -13,6 +13,7 @@ import select
 import shlex
 import socket
 import subprocess
+import time
 
 import pexpect
 import pexpect.fdpexpect
@@ -99,14 +100,26 @@ class Host(Place):
     images = "/images"
     counters_dir = "/sys/kernel/debug/kvm/kvm-s390-diag"
 
+    @staticmethod
+    def connect():
+        """Connects to a new shell. The host may not listen yet: agent.sh does not wait for nc."""
+        limit = time.monotonic() + LIMIT
+        while True:
+            try:
+                return socket.create_connection((HOST_ADDRESS, PORT_SHELL), LIMIT)
+            except ConnectionRefusedError:
+                if time.monotonic() > limit:
+                    raise
+            time.sleep(0.1)
+
     def start(self, script):
-        stream = Stream(socket.create_connection((HOST_ADDRESS, PORT_SHELL), LIMIT))
+        stream = Stream(self.connect())
         stream.send(in_shell(script))
         return stream
 
     def terminal(self):
         """Returns a telnet connection to a shell with its own terminal."""
-        connection = socket.create_connection((HOST_ADDRESS, PORT_SHELL), LIMIT)
+        connection = self.connect()
         connection.sendall(b"exec telnetd -i -l /bin/sh\n")
         return connection
 
