@@ -125,9 +125,9 @@ static void create_file(struct diag_tally *tally)
 }
 
 /*
- * KVM can give the name of a VM to a second VM before the first VM is destroyed. The first
- * VM then keeps its file, and KVM's own directory of that name. The second VM gets a file
- * when the file of the first VM is removed.
+ * KVM can give the name of a VM to a second VM while it destroys the first VM, whose directory it
+ * has already removed. The file of the first VM may still exist. The second VM gets a file when
+ * that file is removed.
  */
 static void show_work(struct work_struct *work)
 {

@@ -100,10 +100,10 @@ struct diag_tally {
 int counters_start(void);
 
 /**
- * counters_show - create the file of the total
+ * counters_show - create the folder of the files and the file of the total
  *
- * Called when the load of the module can no longer fail, because a load that fails frees
- * the module even while the file is open. May sleep.
+ * The files of VMs are created from then on. Called when the load of the module can no longer
+ * fail, because a load that fails frees the module even while a file is open. May sleep.
  */
 void counters_show(void);
 

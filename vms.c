@@ -113,8 +113,9 @@ static struct diag_vm *insert(struct diag_vm *vm)
  * Returns the entry of a VM that has no vCPU, or NULL when out of memory. Called with kvm->lock
  * held. The VM cannot be destroyed, because an ioctl holds its file open.
  *
- * May sleep to reclaim memory. The allocation is charged to the memory cgroup of the caller. It
- * does not try again after that, because unloading waits for it.
+ * May sleep to reclaim memory. The kernel reclaims only briefly (__GFP_NORETRY), because unloading
+ * waits for a thread in vm_gets_first_vcpu(). The allocation is charged to the memory cgroup of the
+ * caller.
  */
 static struct diag_vm *record(const struct kvm *kvm)
 {

@@ -106,10 +106,11 @@ uninstall-dkms:	## remove what "make install-dkms" installed
 still_loaded = @[ -n "$(DESTDIR)" ] || [ ! -d /sys/module/kvm_s390_diag ] || \
 	echo "the module is still loaded; rmmod kvm_s390_diag unloads it"
 
-# Prints what keeps the module from being unloaded.
+# Prints what keeps the module from being unloaded. A range of process 0 does not: the file that has
+# set it is closed.
 in_use = { echo "make: the loaded module is in use and stays loaded;" \
 		"the new version is installed"; \
-	awk '$$1 == "set" { n = split(FILENAME, path, "/"); \
+	awk '$$1 == "set" && $$4 { n = split(FILENAME, path, "/"); \
 		comm = "/proc/" $$4 "/comm"; name = "?"; getline name < comm; close(comm); \
 		printf "make: process %s (%s) has set the codes %s of the VM %s, and has" \
 			" /dev/kvm-s390-diag open\n", $$4, name, $$2, path[n] }' \

@@ -26,7 +26,8 @@ if [ ! -e "$dir/complete" ]; then
 	(cd "$DIAG_CACHE/linux-source-$version" && with_compiler "$version" \
 		python3 -B tools/testing/kunit/kunit.py build --arch=s390 \
 		--cross_compile=s390x-linux-gnu- --make_options="CC=$(compiler "$version")" \
-		--kunitconfig="$here/common.config" --kunitconfig="$config" --build_dir="$dir" --jobs="$(nproc)") \
+		--kunitconfig="$here/common.config" --kunitconfig="$config" \
+		--build_dir="$dir" --jobs="$(nproc)") \
 		> "$dir/build.log" 2>&1 ||
 		{ tail -n 30 "$dir/build.log" >&2; exit 1; }
 	touch "$dir/complete"

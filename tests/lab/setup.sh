@@ -206,12 +206,12 @@ host()
 		"$dir/version" 2> /dev/null); '$0 --renew host-$1' looks for a newer one"
 }
 
-# Prints the release's kernels, the newest first. After an update of Debian, a release also has
-# the kernel from before that update.
-kernels()
+# older_than KERNEL: prints the older kernels of its release, the newest first. After an update of
+# Debian, a release also has the kernel from before that update.
+older_than()
 {
 	s390x_apt apt-cache search --names-only '^linux-image-[0-9].*-s390x$' | cut -d ' ' -f 1 |
-		sort -rV
+		sort -rV | awk -v kernel="$1" 'found { print } $0 == kernel { found = 1 }'
 }
 
 # Fetches the newest kernel. If the archive does not have its files yet, keeps the kernel that
@@ -219,7 +219,7 @@ kernels()
 fetch_newest()
 {
 	older=
-	[ -e "$dir/release" ] || older=$(kernels | grep -vxF "$newest" || true)
+	[ -e "$dir/release" ] || older=$(older_than "$newest")
 	for image in $newest $older; do
 		release=${image#linux-image-}
 		say "fetching the host's kernel $release, its headers and busybox"

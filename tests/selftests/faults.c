@@ -359,8 +359,10 @@ static void test_churn(void)
 		module_detach();
 	}
 	module_attach("");
-	for (i = 0; went_on && i < CHURN_LAST; i++)
+	for (i = 0; went_on && i < CHURN_LAST; i++) {
+		goes_on();
 		went_on = churn_on(1);
+	}
 	WRITE_ONCE(churn->stop, true);
 	for (i = 0; i < CHURNERS; i++) {
 		went_on = ended_well(pids[i]) && went_on;
