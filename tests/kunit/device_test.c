@@ -5,6 +5,7 @@
 #include "device.c"
 
 #include <linux/anon_inodes.h>
+#include <linux/delay.h>
 #include <linux/fdtable.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
@@ -410,6 +411,7 @@ static void bad_arguments_are_refused(struct kunit *test)
 /* A VM is destroyed while the file is open. A later VM at the same address has no settings. */
 static void settings_end_with_the_vm(struct kunit *test)
 {
+	const unsigned long limit = jiffies + 30 * HZ;
 	struct test_vm *vm = test_vm_create(test);
 	struct file *file = open_device(test);
 	int fd = vm_fd(test, vm);
@@ -423,6 +425,10 @@ static void settings_end_with_the_vm(struct kunit *test)
 	test_see(vm);
 	test_set_insn(vm, 0, 0x45);
 	expect_answer(test, vm, REQUESTED);
+	/* Closing the file must not touch the settings of the first entry, which are freed. */
+	while (atomic_read(&settings_vms) > 1 && time_before(jiffies, limit))
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, atomic_read(&settings_vms), 1);
 	close_device(file);
 	close_fd(fd);
 	/* The work items of the first entry have ended when the counters have stopped. */
