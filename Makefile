@@ -59,21 +59,23 @@ host-parts: setup-host
 demo: host-parts	## show on an emulated host which component answers which DIAGNOSE
 	$(HOST) $(LAB_FILES) tests/selftests/demo.sh
 
-# Two groups of tests run side by side, because an emulated host uses little more than one
-# CPU. The files that both groups use are built first.
+# Two parts run side by side, because an emulated host uses little more than one CPU. The long
+# ones come first, so that both lanes end at about the same time. What several parts use is built
+# before.
 LANE = $(MAKE) --no-print-directory
 check: setup	## run all tests except check-builds, check-mutants, soak and the long proofs
+	$(LANE) module
 	$(LANE) host-parts KERNEL=6.1
 	$(LANE) host-parts KERNEL=6.12
 	$(LANE) host-parts KERNEL=testing
 	$(LANE) guest-parts KERNEL=testing
-	tests/tally $(foreach kernel,6.1 6.12, \
+	tests/tally --lanes 2 "$(LANE) check-guests KERNEL=testing -o guest-parts" \
+		"$(LANE) check-kunit" \
+		$(foreach kernel,testing 6.12 6.1, \
 			"$(LANE) check-host KERNEL=$(kernel) -o host-parts") \
-			"$(LANE) check-guests KERNEL=testing -o guest-parts" \
-		--beside "$(LANE) lint" "$(LANE) check-docs" "$(LANE) check-prove" \
-			"$(LANE) check-install" "$(LANE) check-kunit" \
-			"$(LANE) check-upgrade KERNEL=testing -o host-parts" \
-			"$(LANE) check-host KERNEL=testing -o host-parts"
+		"$(LANE) check-upgrade KERNEL=testing -o host-parts" \
+		"$(LANE) check-install -o module" "$(LANE) lint -o module" \
+		"$(LANE) check-prove" "$(LANE) check-docs"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
 	sh tests/selftests/commands.sh --list $(TEST)
@@ -136,7 +138,7 @@ check-install: setup-install module	## test make install, DKMS, the packages and
 check-upgrade: setup-install host-parts	## test the installed files on an emulated host: load, read, upgrade
 	IN_CHROOT="$(IN_CHROOT:tests/%=$(CURDIR)/tests/%)" \
 		tests/install/host-parts.sh $(OUT)/upgrade
-	$(HOST) --results $(OUT)/upgrade/results \
+	$(HOST) --stock --results $(OUT)/upgrade/results \
 		--file $(OUT)/upgrade/old.tar --file $(OUT)/upgrade/new.tar \
 		--file $(OUT)/upgrade/upgrade.sh --file $(PROGRAMS)/notifies:guest \
 		--file $(OUT)/lab/sync_regs_test --file tests/selftests/first-guests.sh \

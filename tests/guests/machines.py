@@ -19,7 +19,7 @@ import pexpect
 import pexpect.fdpexpect
 
 # Seconds. A step that is silent for longer hangs. tests/lab/host sets the factor: 1 where
-# the host boots in 30 seconds, more where it boots more slowly.
+# the host boots as fast as on a quiet machine, more where it boots more slowly.
 LIMIT = 300 * float(os.environ.get("HOST_SLOWNESS", 1))
 
 # A guest's kernel may log this, because the emulator is slow.
