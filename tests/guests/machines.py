@@ -304,13 +304,14 @@ class Guest:
 
 
 class Load:
-    """A load that runs in a guest until end() is called."""
+    """A load that runs in a guest, on one CPU or on any, until end() is called."""
 
-    def __init__(self, guest, what):
+    def __init__(self, guest, what, cpu=None):
         self.guest = guest
         guest.loads += 1
         self.out = f"/tmp/load.{guest.loads}"
-        guest.run(f"load 0 {what} > {self.out} 2>&1 & echo $! > {self.out}.pid; "
+        pinned = "" if cpu is None else f"taskset {1 << cpu:x} "
+        guest.run(f"{pinned}load 0 {what} > {self.out} 2>&1 & echo $! > {self.out}.pid; "
                   f"until [ -s {self.out} ]; do usleep 10000; done")
 
     def report(self, signal="USR1"):

@@ -99,7 +99,7 @@ def follow(process, out):
     process.kill()
 
 
-def boot(folder, files, commands, console_file, cpus=1, icount=False, parameters=""):
+def boot(folder, files, commands, console_file, cpus=1, memory="2G", icount=False, parameters=""):
     """Boots the kernel with files in its root, and runs commands there.
 
     Returns the output of the console, which is also written to a file. Returns also whether
@@ -124,7 +124,7 @@ def boot(folder, files, commands, console_file, cpus=1, icount=False, parameters
                 f"rcupdate.rcu_expedited=1 {parameters}")
         qemu = ["qemu-system-s390x", "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-machine", "s390-ccw-virtio,accel=tcg", "-cpu", "qemu",
-                "-smp", str(cpus), "-m", "2G", "-serial", "stdio",
+                "-smp", str(cpus), "-m", memory, "-serial", "stdio",
                 "-kernel", folder / "arch/s390/boot/bzImage",
                 "-initrd", pathlib.Path(work) / "initrd", "-append", line]
         if icount:

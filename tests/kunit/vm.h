@@ -26,7 +26,7 @@
  * parsed.
  */
 #ifndef TEST_STATES
-#define TEST_STATES	1000000		/* random vCPU states to compare */
+#define TEST_STATES	500000		/* random vCPU states to compare */
 #endif
 #ifndef TEST_IOCTLS
 #define TEST_IOCTLS	1000000		/* ioctls with random bytes */
@@ -38,7 +38,7 @@
 #define TEST_VMS	5000		/* VMs at the same time */
 #endif
 #ifndef TEST_CYCLES
-#define TEST_CYCLES	200		/* attaching and detaching; RCU takes 0.1 s each */
+#define TEST_CYCLES	100		/* attaching and detaching; RCU takes 0.1 s each */
 #endif
 #ifndef TEST_RACES
 #define TEST_RACES	50		/* attaching and detaching while vCPUs notify */

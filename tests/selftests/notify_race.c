@@ -25,7 +25,7 @@
  * least this many cycles run nevertheless.
  */
 #define CYCLES_MIN	20
-#define LIMIT_S		60
+#define LIMIT_S		30
 
 /*
  * SCHID_BELOW is registered and unregistered again and again, which moves all slots above
