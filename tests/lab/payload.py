@@ -22,6 +22,10 @@ XZ, ZSTD = b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 # its end, and between its end and the image's, where a page has room for a trailer.
 NEAR, TRAILER = 64, 8192
 
+# The opcodes of LARL and LGRL are C0x0 and C4x8, where x is a register. Matches may overlap.
+LOAD = re.compile(rb"(?s)(?=(?:\xc0[%b]|\xc4[%b]).{4})"
+                  % (bytes(range(0x00, 0x100, 0x10)), bytes(range(0x08, 0x100, 0x10))))
+
 
 class Unknown(Exception):
     """The image is none that this module can change."""
@@ -108,9 +112,8 @@ class Load:
 
 def uses_of_payload(image):
     """Returns the instructions that load the payload's address and that of its end."""
-    loads = [Load(image, found.start())
-             for found in re.finditer(rb"(?s)(?=[\xc0\xc4](.)....)", image)
-             if found.start() % 2 == 0 and found[1][0] & 0xf == (8 if image[found.start()] == 0xc4 else 0)]
+    loads = [Load(image, found.start()) for found in LOAD.finditer(image)
+             if found.start() % 2 == 0]
     starts = [load for load in loads
               if image.startswith(tuple(FORMATS), load.address) and load.at < load.address]
     pairs = [(start, end) for start in starts for end in loads
