@@ -146,6 +146,8 @@ def stored(image):
         raise Unknown("the kernel in the new payload differs")
     if size == len(kernel).to_bytes(4, "little"):
         payload += size
+    # LARL cannot load an odd address.
+    payload = padded(payload)
 
     def image_with_payload_at(address):
         changed = bytearray(image)
@@ -153,4 +155,4 @@ def stored(image):
         end.change(changed, address + len(payload))
         return bytes(changed)
 
-    return padded(payload), image_with_payload_at
+    return payload, image_with_payload_at
