@@ -23,7 +23,7 @@
 
 #include "diag_util.h"
 
-#define INTERCEPTS	200000UL	/* in each of the four parts */
+#define INTERCEPTS	100000UL	/* in each of the four parts */
 #define BLOCKS		1024
 
 #define SUBCHANNELS	3
