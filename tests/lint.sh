@@ -31,7 +31,7 @@ fi
 tracked=$(git ls-files -c -o --exclude-standard | while read -r file; do
 	[ ! -e "$file" ] || echo "$file"
 done)
-userspace='^tests/(selftests|guests|prove|tailjump)/[^/]*\.[ch]$|^tests/prove/include/|^tests/bench/notify\.c$'
+userspace='^tests/(selftests|guests|prove|tailjump|lab)/[^/]*\.[ch]$|^tests/prove/include/|^tests/bench/notify\.c$'
 kernel_c=$(echo "$tracked" | grep '\.[ch]$' | grep -vE "$userspace")
 userspace_c=$(echo "$tracked" | grep -E "$userspace")
 

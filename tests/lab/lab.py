@@ -15,6 +15,10 @@ CACHE = pathlib.Path(os.environ.get("DIAG_CACHE") or pathlib.Path(
     os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "kvm-s390-diag")
 SOURCE = CACHE / "linux-source-6.1"
 
+# Parameters by which Debian's kernels do not test their cryptography and load no certificates.
+# Both take long in an emulator. The modules that the lab loads have no signatures.
+QUICK_BOOT = "cryptomgr.notests=1 initcall_blacklist=load_system_certificate_list"
+
 
 class Tap:
     """Numbers and prints the results of tests, and the plan after the last one."""

@@ -26,7 +26,7 @@ experimental experimental testing"
 
 packages="ca-certificates cpio gcc-s390x-linux-gnu iproute2 kmod
 	libc6-dev-s390x-cross python3 util-linux xz-utils"
-packages_host="debootstrap gnuplot-nox hercules zstd"
+packages_host="debootstrap gcc gnuplot-nox hercules libc6-dev zstd"
 packages_chroot="dwarves libelf1t64 libssl3t64 make perl"
 packages_chroot_kernel="bc bison cpio flex gcc kmod libc6-dev libelf-dev libssl-dev openssl
 	python3 xz-utils"
