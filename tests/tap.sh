@@ -57,6 +57,14 @@ skipped()
 	echo "ok $tap_tests - $1 # SKIP $2"
 }
 
+# Prints the lines of a kernel log, its input, that report a fault. reports.txt, in the current
+# folder, has the expressions. As one expression, they take grep half a second in Hercules, in place
+# of seven. Without the file, each line is a fault.
+reports()
+{
+	grep -E "$(grep -v '^#' reports.txt | tr '\n' '|' | sed 's/|$//')" 2>&1
+}
+
 # Prints the plan. Fails if a test has failed or none has run.
 tap_end()
 {

@@ -125,7 +125,7 @@ while [ "$(date +%s)" -lt $end ]; do
 	esac
 	dmesg -c > /tmp/log
 	cat /tmp/log >> /out/log
-	result "the kernel log is clean" "$(grep -E -f ./reports.txt /tmp/log)"
+	result "the kernel log is clean" "$(reports < /tmp/log)"
 	echo "# $(((end - $(date +%s)) / 60)) minutes are left"
 done
 
