@@ -24,7 +24,7 @@
  * On a preemptible kernel each load takes seconds, so LIMIT_S ends before CYCLES is reached. At
  * least this many cycles run nevertheless.
  */
-#define CYCLES_MIN	20
+#define CYCLES_MIN	10
 #define LIMIT_S		30
 
 /*

@@ -958,7 +958,7 @@ static void test_many(void)
 
 /* A hostile caller */
 
-#define HOSTILE_S	10
+#define HOSTILE_S	4
 #define HOSTILE_VMS	8
 #define HOSTILE_THREADS	2
 
@@ -1082,55 +1082,74 @@ static void test_hostile(void)
 
 /* The memory of a VM */
 
-#define CGROUP		CGROUPS "/kvm-s390-diag-vms"
-#define CHARGED_VMS	200
+#define CGROUP		CGROUPS "/kvm-s390-diag-vms-%d"
+#define CHARGED_VMS	100
 #define CHARGED_RANGES	64
 /* The least memory of a range: its codes, its action and two pointers. */
 #define RANGE_BYTES	24
 
-static int charged_ranges;
+/* The kinds of kernel memory that the module uses. */
+enum { PERCPU, SLAB, KINDS };
 
-/* Returns the cgroup's bytes of kernel memory that the module can use. */
-static uint64_t charged(void)
+static const char * const kinds[] = { "percpu", "slab" };
+
+/* A process with VMs, in a memory cgroup of its own. */
+struct charged {
+	int ranges;		/* of each VM */
+	char cgroup[64];
+	pid_t pid;
+	int sock;
+	uint64_t bytes[KINDS];
+};
+
+/* The one whose process starts. start() passes no argument. */
+static struct charged *charging;
+
+/* Reads what the cgroup is charged. Returns the sum. */
+static uint64_t read_charges(struct charged *c)
 {
+	char path[sizeof(c->cgroup) + 16], name[64];
 	uint64_t value, sum = 0;
-	char name[64];
-	FILE *f = fopen(CGROUP "/memory.stat", "r");
+	FILE *f;
+	int i;
 
-	TEST_ASSERT(f, CGROUP ": %s", strerror(errno));
-	while (fscanf(f, "%63s %" SCNu64, name, &value) == 2)
-		if (!strcmp(name, "percpu") || !strcmp(name, "slab"))
+	snprintf(path, sizeof(path), "%s/memory.stat", c->cgroup);
+	f = fopen(path, "r");
+	TEST_ASSERT(f, "%s: %s", path, strerror(errno));
+	while (fscanf(f, "%63s %" SCNu64, name, &value) == 2) {
+		for (i = 0; i < KINDS; i++) {
+			if (strcmp(name, kinds[i]))
+				continue;
+			c->bytes[i] = value;
 			sum += value;
+		}
+	}
 	fclose(f);
 	return sum;
 }
 
-/*
- * Returns the same when it does not change any more. Newer kernels bring memory.stat up to date
- * every two seconds.
- */
-static uint64_t charged_at_last(void)
+static uint64_t read_all(struct charged *all, int number)
 {
-	uint64_t before, now = charged();
+	uint64_t sum = 0;
 
-	do {
-		before = now;
-		sleep(3);
-		now = charged();
-	} while (now != before);
-	return now;
+	while (number--)
+		sum += read_charges(all++);
+	return sum;
 }
 
 static void run_in_cgroup(int sock)
 {
 	int i, n, vm_fd, kvm = open_kvm_dev_path_or_exit(), device = -1;
+	const struct charged *c = charging;
+	char path[sizeof(c->cgroup) + 16];
 
-	write_to(CGROUP "/cgroup.procs", "0");
-	if (charged_ranges)
+	snprintf(path, sizeof(path), "%s/cgroup.procs", c->cgroup);
+	write_to(path, "0");
+	if (c->ranges)
 		device = open_device();
 	for (i = 0; i < CHARGED_VMS; i++) {
 		vm_fd = ioctl(kvm, KVM_CREATE_VM, 0);
-		for (n = 0; n < charged_ranges; n++)
+		for (n = 0; n < c->ranges; n++)
 			TEST_ASSERT(!set(device, vm_fd, 2 * n, 2 * n, TO_USERSPACE), "SET");
 		TEST_ASSERT(ioctl(vm_fd, KVM_CREATE_VCPU, 0) >= 0, "a vCPU: %s", strerror(errno));
 	}
@@ -1138,44 +1157,62 @@ static void run_in_cgroup(int sock)
 	wait_for_byte(sock);
 }
 
-/* Returns how many bytes the kernel charges for VMs, and waits until they are freed. */
-static uint64_t charge_of_vms(int ranges)
+/*
+ * Reads what the kernel charges for the VMs, again and again, until it stays the same. The kernel
+ * brings memory.stat up to date every two seconds.
+ */
+static void measure(struct charged *all, int number)
 {
-	uint64_t empty, full;
-	pid_t pid;
-	int sock;
+	struct charged *c, end;
+	uint64_t before, now;
 
-	TEST_ASSERT(!mkdir(CGROUP, 0755), CGROUP ": %s", strerror(errno));
-	charged_ranges = ranges;
-	empty = charged();
-	pid = start(run_in_cgroup, &sock);
-	wait_for_byte(sock);
-	full = charged_at_last();
-	tell(sock, 0);
-	waitpid(pid, NULL, 0);
-	close(sock);
-	TEST_ASSERT(WAIT(charged() < empty + (full - empty) / 4), "memory of VMs is not freed");
-	TEST_ASSERT(!rmdir(CGROUP), CGROUP ": %s", strerror(errno));
-	return full - empty;
+	for (c = all; c < all + number; c++) {
+		snprintf(c->cgroup, sizeof(c->cgroup), CGROUP, (int)(c - all));
+		TEST_ASSERT(!mkdir(c->cgroup, 0755), "%s: %s", c->cgroup, strerror(errno));
+		charging = c;
+		c->pid = start(run_in_cgroup, &c->sock);
+	}
+	for (c = all; c < all + number; c++)
+		wait_for_byte(c->sock);
+	now = read_all(all, number);
+	do {
+		before = now;
+		sleep(3);
+		now = read_all(all, number);
+	} while (!now || now != before);
+	for (c = all; c < all + number; c++)
+		tell(c->sock, 0);
+	for (c = all; c < all + number; c++) {
+		waitpid(c->pid, NULL, 0);
+		close(c->sock);
+		end = *c;
+		now = c->bytes[PERCPU] + c->bytes[SLAB];
+		TEST_ASSERT(WAIT(read_charges(&end) < now / 4), "memory of VMs is not freed");
+		TEST_ASSERT(!rmdir(c->cgroup), "%s: %s", c->cgroup, strerror(errno));
+	}
 }
 
 static void test_memory(void)
 {
-	uint64_t alone, with_module, with_ranges;
 	const uint64_t counters_bytes = get_nprocs() * ARRAY_SIZE(counters) * sizeof(uint64_t);
+	struct charged kvm = {}, module[2] = { {}, { .ranges = CHARGED_RANGES } };
+	const struct charged *with_ranges = &module[1];
 
 	cgroups_mount();
-	alone = charge_of_vms(0);
+	measure(&kvm, 1);
 	module_attach("claim=0x500");
-	with_module = charge_of_vms(0);
-	with_ranges = charge_of_vms(CHARGED_RANGES);
+	measure(module, 2);
 	module_detach();
-	ksft_print_msg("%d VMs: %" PRIu64 " bytes with KVM alone, %" PRIu64 " with the module, %"
-		       PRIu64 " with %d ranges each\n", CHARGED_VMS, alone, with_module,
-		       with_ranges, CHARGED_RANGES);
-	ksft_test_result(with_module >= alone + CHARGED_VMS * counters_bytes,
+	ksft_print_msg("%d VMs: %" PRIu64 " + %" PRIu64 " bytes with KVM alone, %" PRIu64 " + %"
+		       PRIu64 " with the module, %" PRIu64 " + %" PRIu64 " with %d ranges each\n",
+		       CHARGED_VMS, kvm.bytes[PERCPU], kvm.bytes[SLAB], module->bytes[PERCPU],
+		       module->bytes[SLAB], with_ranges->bytes[PERCPU], with_ranges->bytes[SLAB],
+		       CHARGED_RANGES);
+	ksft_test_result(module->bytes[PERCPU] >=
+			 kvm.bytes[PERCPU] + CHARGED_VMS * counters_bytes,
 			 "the counters of VMs are charged to the cgroup of their creator\n");
-	ksft_test_result(with_ranges >= with_module + CHARGED_VMS * CHARGED_RANGES * RANGE_BYTES,
+	ksft_test_result(with_ranges->bytes[SLAB] >=
+			 module->bytes[SLAB] + CHARGED_VMS * CHARGED_RANGES * RANGE_BYTES,
 			 "the ranges are charged to the cgroup of the process that sets them\n");
 }
 
