@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Puts load on a device, and detects stalls and corrupted data.
+ * Puts load on a device, and detects stalls and corrupted data. Runs in guests, and on the host.
  *
  *	load ROUNDS disk DEVICE FIRST COUNT	uses blocks FIRST to FIRST + COUNT - 1
  *	load ROUNDS tcp ADDRESS PORT		needs a peer that sends all data back
  *	load ROUNDS vsock CID PORT		needs the same kind of peer
  *	load echo PORT				is that peer, for vsock
+ *	load seed				lets the kernel produce random numbers at once
  *
  * Each round starts when the previous round has ended, and compares its data. After ROUNDS
  * rounds (0: never) the program prints the number of rounds and the largest gap between
@@ -17,6 +18,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/random.h>
 #include <linux/vm_sockets.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -25,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -142,6 +145,22 @@ static void echo(const char *port)
 			err(1, "echo");
 }
 
+/*
+ * An idle guest has nothing random. Its kernel takes seconds to produce the first random numbers,
+ * and mke2fs waits for them. This seed is not random either, but no test needs one that is.
+ */
+static void seed_kernel(void)
+{
+	struct {
+		struct rand_pool_info info;
+		uint64_t seed[4];
+	} entropy = { { .entropy_count = 256, .buf_size = sizeof(entropy.seed) }, { now() } };
+	int fd = open("/dev/random", O_RDWR);
+
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &entropy))
+		err(1, "/dev/random");
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t round, limit, rounds = 0, gap = 0, last, t;
@@ -154,6 +173,10 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "echo")) {
 		echo(argv[2]);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "seed")) {
+		seed_kernel();
 		return 0;
 	}
 

@@ -123,10 +123,10 @@ class Host(Place):
         connection.sendall(b"exec telnetd -i -l /bin/sh\n")
         return connection
 
-    def image(self, name, megabytes=16):
+    def image(self, name, megabytes=8):
         self.run(f"truncate -s {megabytes}M {self.images}/{name}.img")
 
-    def blk(self, name, megabytes=16, **kwargs):
+    def blk(self, name, megabytes=8, **kwargs):
         """Creates an image. Returns QEMU's arguments for a disk with it."""
         self.image(name, megabytes)
         return blk(self, name, **kwargs)
