@@ -75,7 +75,8 @@ check: setup	## run all tests except check-builds, check-mutants, soak and the l
 			"$(LANE) check-host KERNEL=$(kernel) -o host-parts") \
 		"$(LANE) check-upgrade KERNEL=testing -o host-parts" \
 		"$(LANE) check-install -o module" "$(LANE) lint -o module" \
-		"$(LANE) check-prove" "$(LANE) check-docs"
+		"$(LANE) check-prove" "$(LANE) check-docs" \
+		"$(LANE) check-harness -o setup-host"
 
 check-host: host-parts	## test the module on an emulated host (KERNEL=, TEST=)
 	sh tests/selftests/commands.sh --list $(TEST)
@@ -128,6 +129,9 @@ check-prove: setup-prove	## the same with fewer slots, in less than a minute
 	tests/prove/run exhaustive || status=1; \
 	tests/prove/run --slots 4 symbolic || status=1; \
 	exit $$status
+
+check-harness: setup-host	## test the parts of the tests that judge results or change an image
+	tests/harness
 
 check-builds: setup-builds	## build the module for all kernels of the lab, with expolines and clang
 	tests/builds
@@ -204,7 +208,7 @@ rpm: tarball	## build the RPM packages in build/rpm
 
 .DEFAULT_GOAL := module
 .PHONY: module setup setup-host setup-kunit setup-docs setup-install setup-guests setup-prove \
-	setup-builds check-builds \
+	setup-builds check-builds check-harness \
 	host-parts guest-parts demo check check-host check-guests guest host check-kunit \
 	check-mutants soak prove check-prove check-install check-upgrade lint docs check-docs \
 	bench-insn bench tarball rpm clean help
