@@ -165,9 +165,16 @@ def start_queues(*args):
                                stderr=subprocess.PIPE, text=True)
     instance = INSTANCES / f"kvm-s390-diag-stat.{process.pid}"
     event = instance / "events/kvm_s390_diag/kvm_s390_diag"
-    # A notification has one of five outcomes, and each has a histogram.
-    until(lambda: process.poll() is not None or
-          instance.exists() and (event / "hist").read_text().count("Totals:") == 5)
+
+    def counting():
+        try:
+            # A notification has one of five outcomes, and each has a histogram.
+            return (event / "hist").read_text().count("Totals:") == 5
+        except FileNotFoundError:
+            # The instance appears before its files.
+            return False
+
+    until(lambda: process.poll() is not None or counting())
     return process, instance
 
 
@@ -361,11 +368,16 @@ def main():
     # It notifies all the time. The programs that are tested go first.
     guest = subprocess.Popen(["./guest"], preexec_fn=lambda: os.nice(19),
                              stdout=subprocess.PIPE, text=True)
-    test_reader(guest)
-    test_queues(guest)
-    test_cost(guest)
-    test_upgrade_in_use()
-    test_upgrade(guest)
+    try:
+        test_reader(guest)
+        test_queues(guest)
+        test_cost(guest)
+        test_upgrade_in_use()
+        test_upgrade(guest)
+    except BaseException:
+        # The host ends when nobody can write to its output any more.
+        guest.kill()
+        raise
     guest.terminate()
     said = guest.communicate()[0].strip()
     tap.result(guest.returncode == 0, "no notification was lost: " + said)
