@@ -49,8 +49,8 @@ setup-kunit setup-docs setup-install setup-guests setup-prove setup-builds:
 
 # The files for the host are built in $(OUT), so that targets for different hosts can run
 # side by side.
-PARTS = $(MAKE) -C tests/selftests KDIR="$(KDIR)" KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" \
-	OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
+PARTS = $(MAKE) -j$(shell nproc) -C tests/selftests KDIR="$(KDIR)" \
+	KBUILD="$(KBUILD:tests/%=$(CURDIR)/tests/%)" OUT="$(OUT)" PROGRAMS="$(PROGRAMS)"
 MODULE = $(OUT)/module/kvm-s390-diag.ko
 
 host-parts: setup-host

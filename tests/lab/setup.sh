@@ -126,7 +126,7 @@ missing_packages()
 {
 	system=$1
 	shift
-	for package in "$@"; do
+	for package in $(printf '%s\n' "$@" | sort -u); do
 		dpkg-query --admindir="$system/var/lib/dpkg" -W -f='${db:Status-Abbrev}' "$package" \
 			2>/dev/null | grep -q '^ii' || printf ' %s' "$package"
 	done
