@@ -61,8 +61,8 @@ demo: host-parts	## show on an emulated host which component answers which DIAGN
 
 # Two parts run side by side, because an emulated host uses little more than one CPU. The long
 # ones come first, so that both lanes end at about the same time. check-install and lint start many
-# processes, which can make both slow if they run at the same time. They therefore run beside
-# hosts. What several parts use is built before.
+# processes and can slow each other down. The order therefore puts each of them beside a host. What
+# several parts use is built before.
 LANE = $(MAKE) --no-print-directory
 check: setup	## run all tests except check-builds, check-mutants, soak and the long proofs
 	$(LANE) module
